@@ -1,0 +1,114 @@
+// The broker port: partitioned, ordered, durable logs of records, read at one's own pace.
+import type { Topic } from '../../contracts/topics.ts';
+
+export type Headers = Readonly<Record<string, string>>;
+
+export interface OutgoingRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly key: string | null;
+  readonly value: Uint8Array;
+  readonly headers: Headers;
+  /** Epoch ms; what `offsetAt` searches by. Absent: when it was appended. */
+  readonly timestamp?: number;
+}
+
+export interface BrokerRecord extends OutgoingRecord {
+  /** Rises by at least 1 within a partition; never used twice. */
+  readonly offset: number;
+  readonly timestamp: number;
+}
+
+/** `topic/partition`: how maps of offsets are keyed. */
+export type TopicPartition = `${string}/${number}`;
+export const topicPartition = (topic: string, partition: number): TopicPartition => `${topic}/${partition}`;
+
+export interface PartitionState {
+  readonly topic: string;
+  readonly partition: number;
+  /** Made anew when a topic is created: offsets of another id mean nothing here. */
+  readonly topicId: string;
+  /** Oldest offset still there (equals `end` when empty). */
+  readonly start: number;
+  /** Offset the next record will get. */
+  readonly end: number;
+  /** The newest record, null when the partition is empty. */
+  readonly tail: BrokerRecord | null;
+}
+
+export interface ReadOptions {
+  readonly topics: readonly string[];
+  /** Consumer group: where its committed offsets are kept. */
+  readonly group: string;
+  /**
+   * Next offset per partition; partitions not named go on from the group's committed offset, or the oldest record.
+   * Given offsets outside [start, end] are an OffsetOutOfRangeError.
+   */
+  readonly from?: ReadonlyMap<TopicPartition, number>;
+  /** Upper bounds of one batch (a single larger record still comes, alone). */
+  readonly recordsMax?: number;
+  readonly bytesMax?: number;
+  readonly signal: AbortSignal;
+}
+
+export interface ReadBatch {
+  /** In offset order within each partition. Never empty. */
+  readonly records: readonly BrokerRecord[];
+  /** Records in the log beyond this batch, per partition read (0: the reader has caught up there). */
+  readonly lag: ReadonlyMap<TopicPartition, number>;
+  /**
+   * Commits the group's offsets to just after this batch. Call it only after what the batch caused is durable
+   * downstream. Not calling it means the records come again after a restart.
+   */
+  ack(): Promise<void>;
+}
+
+/**
+ * One instance a process. All methods reject with a retryable error (lib/retry.ts) on a passing fault; an append that
+ * rejected may or may not be in the log, all of it or (cluster only) some partitions of it.
+ */
+export interface Broker {
+  /** Creates what is missing; settings of what exists are left alone. */
+  createTopics(topics: readonly Topic[]): Promise<void>;
+  /**
+   * Appends in the given order; resolves once all records are durable. Calls made while another is under way are
+   * kept in order per partition. A record larger than `recordBytesMax` rejects the call with RecordTooLargeError and
+   * appends nothing.
+   */
+  append(records: readonly OutgoingRecord[]): Promise<void>;
+  /** Largest key + value + headers a record may have, in bytes. */
+  readonly recordBytesMax: number;
+  /**
+   * Batches as they come, woken at once by appends (also of other processes); ends when the signal aborts. The next
+   * batch is read only when asked for, so a slow reader holds nothing in memory.
+   */
+  read(options: ReadOptions): AsyncIterable<ReadBatch>;
+  /** State of every partition of a topic, by partition number. */
+  partitions(topic: string): Promise<readonly PartitionState[]>;
+  /** First offset whose timestamp is at or after `timeMs`; the end offset if there is none. */
+  offsetAt(topic: string, partition: number, timeMs: number): Promise<number>;
+  /** Committed offsets of a group, only partitions that have one. */
+  committed(group: string): Promise<ReadonlyMap<TopicPartition, number>>;
+  commit(group: string, offsets: ReadonlyMap<TopicPartition, number>): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The wanted offset is not in the log (retention passed it, or the topic was made anew). Never skipped silently. */
+export class OffsetOutOfRangeError extends Error {
+  readonly retryable = false;
+  constructor(topic: string, partition: number, offset: number, start: number, end: number) {
+    super(
+      `offset ${offset} of ${topic}/${partition} is not in the log (it holds ${start} to ${end}): records were ` +
+        'removed by retention before they were read, or the topic was made anew. `instashop reset` starts over.',
+    );
+    this.name = 'OffsetOutOfRangeError';
+  }
+}
+
+export class RecordTooLargeError extends Error {
+  readonly retryable = false;
+  constructor(topic: string, bytes: number, bytesMax: number) {
+    super(`a record for ${topic} has ${bytes} bytes, more than the ${bytesMax} a record may have`);
+    this.name = 'RecordTooLargeError';
+  }
+}
