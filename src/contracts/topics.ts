@@ -20,6 +20,8 @@ export const TOPICS = {
   transactionItems: topic('transaction_items'),
   metrics: topic('metrics', true),
   deadLetters: topic('dead_letters'),
+  /** Key = a dead letter's identity: it has been replayed. */
+  deadLetterReplays: topic('dead_letter_replays', true),
   stageHealth: { name: 'stage_health', partitions: 1, compacted: true },
 } as const satisfies Record<string, Topic>;
 

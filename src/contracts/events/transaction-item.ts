@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { amountMinor, currencyCode, envelope } from './envelope.ts';
+import { amountMinor, currencyCode, envelope, epochMs } from './envelope.ts';
 import { TRANSACTION_EXAMPLE, TRANSACTION_OPS } from './transaction.ts';
 
 /**
@@ -23,6 +23,8 @@ export const transactionItemEventSchema = z.object({
   buyer_name: z.string(),
   buyer_email: z.string().nullable(),
   session_id: z.string().nullable(),
+  /** transaction_date of the sale. */
+  sale_time: epochMs,
   product_id: z.int(),
   product_name: z.string(),
   category: z.string(),
@@ -66,6 +68,7 @@ export const TRANSACTION_ITEM_EXAMPLE: TransactionItemEvent = {
   buyer_name: sale.buyer_name,
   buyer_email: sale.buyer_email,
   session_id: sale.session_id,
+  sale_time: sale.sale_time,
   product_id: item.product_id,
   product_name: item.product_name,
   category: item.category,

@@ -1,5 +1,6 @@
 // The warehouse port: every event as a row, rollups beside them, and how far each partition was loaded, all moved
 // in one transaction.
+import type { DeadLetterReason } from '../../contracts/dead-letter.ts';
 import type { ShopEvent } from '../../contracts/events/events.ts';
 
 /** A validated event with where it stands in the log. */
@@ -20,22 +21,32 @@ export interface LoadedOffset {
   readonly nextOffset: number;
 }
 
-export interface LoadResult {
-  /** Rows added: records below the stored offset, or whose event_id is there already, add nothing. */
-  readonly inserted: number;
-  readonly repeated: number;
-  /** Records the database refused for their content, with its message; nothing of them is stored. */
-  readonly rejected: readonly { readonly record: LoadRecord; readonly message: string }[];
+/** A record the database refused for its content, with its message; nothing of it is stored. */
+export interface Rejected {
+  readonly record: LoadRecord;
+  readonly reason: Extract<DeadLetterReason, 'invalid_text' | 'warehouse_rejected'>;
+  readonly message: string;
 }
 
+export interface LoadResult {
+  readonly inserted: number;
+  /** Records below the stored offset, or whose event_id is there already: they add nothing. */
+  readonly repeated: number;
+  readonly rejected: number;
+}
+
+/** Sales by the hour in which they entered or left a status (not the hour of the sale). */
 export interface HistoryPoint {
   /** Start of the hour, epoch ms. */
   readonly hour: number;
   readonly currency: string;
+  /** Entries into `completed`, and their amounts. */
   readonly completed: number;
   readonly grossMinor: number;
+  /** Entries taken back from `completed`: net = gross - reversals. */
   readonly reversals: number;
   readonly reversalsMinor: number;
+  /** Sales that entered these statuses; an amendment within the status is no entry. */
   readonly pending: number;
   readonly failed: number;
   readonly refunded: number;
@@ -44,8 +55,11 @@ export interface HistoryPoint {
 /** The original's "warehouse totals". */
 export interface WarehouseTotals {
   readonly events: number;
+  /** Sales placed. */
   readonly transactions: number;
+  /** Interactions recorded. */
   readonly behaviors: number;
+  /** Merchants that have events. */
   readonly customers: number;
   readonly activeDays: number;
   readonly firstEventAt: number | null;
@@ -62,6 +76,8 @@ export interface LedgerRow {
   readonly status: string;
   readonly rows: number;
   readonly amountMinor: number;
+  /** Decimal sum of the entries' digests (lib/digest.ts), minus those taken back: the same in any order. */
+  readonly digest: string;
 }
 
 export interface Warehouse {
@@ -73,8 +89,15 @@ export interface Warehouse {
    * In one transaction: locks the offset rows, drops records below them, inserts the rest by event_id, adds the newly
    * inserted ones to the rollups, moves the offsets, commits. An offset row of another topicId rejects with a
    * UserError (the topic was made anew). Rejects with a retryable error on a passing fault; nothing is stored then.
+   * Records refused for their content are handed to `refuse` before the commit: when it rejects, nothing is stored.
    */
-  load(records: readonly LoadRecord[], offsets: readonly LoadedOffset[]): Promise<LoadResult>;
+  load(
+    records: readonly LoadRecord[],
+    offsets: readonly LoadedOffset[],
+    refuse: (rejected: readonly Rejected[]) => Promise<void>,
+  ): Promise<LoadResult>;
+  /** Drops the days older than the retention with their rollups; resolves with how many. */
+  prune(): Promise<number>;
   /** From the rollups only: hours in [fromMs, toMs), oldest first; one merchant's when customerId is given. */
   history(fromMs: number, toMs: number, customerId?: number): Promise<readonly HistoryPoint[]>;
   /** Events per hour and type, from the rollups. */

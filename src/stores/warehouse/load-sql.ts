@@ -1,0 +1,94 @@
+// One statement stores a batch: rows, then the rollups of exactly the rows that were new.
+
+/** Fields of the events that become columns, with their types. All events use a name in one meaning only. */
+const FIELDS = `
+  event_id uuid, event_type text, event_time bigint, op text, source text, source_database text,
+  source_position text, customer_id bigint, customer_name text, buyer_id bigint, session_id text,
+  product_id bigint, product_name text, category text, quantity bigint, currency text,
+  transaction_id bigint, transaction_detail_id bigint, sale_time bigint,
+  total_amount_minor bigint, amount_minor bigint, cart_total_minor bigint,
+  previous_total_amount_minor bigint, previous_amount_minor bigint,
+  status text, transaction_status text, previous_status text, previous_transaction_status text,
+  interaction_type text, channel text, search_query text, results_count bigint`;
+
+const instant = (ms: string) => `timestamptz 'epoch' + interval '1 ms' * ${ms}`;
+const hour = `date_trunc('hour', "timestamp", 'UTC')`;
+
+/** $1: JSON array of the events as they stand in the log. Answers how many rows were added. */
+export const INSERT_EVENTS = `
+WITH incoming AS (
+  SELECT raw, event.*,
+         coalesce(event.total_amount_minor, event.amount_minor, event.cart_total_minor) AS minor,
+         coalesce(event.previous_total_amount_minor, event.previous_amount_minor) AS previous_minor,
+         coalesce(event.transaction_status, event.status) AS state,
+         coalesce(event.previous_transaction_status, event.previous_status) AS previous_state
+  FROM jsonb_array_elements($1::jsonb) AS raw
+  CROSS JOIN LATERAL jsonb_to_record(raw) AS event (${FIELDS})
+), added AS (
+  INSERT INTO realtime_events (
+    event_type, "timestamp", event_time, customer_id, customer_name, product_id, product_name, category, amount,
+    session_id, raw_data, source, event_id, op, buyer_id, quantity, currency, amount_minor, status,
+    previous_status, previous_amount_minor, transaction_id, transaction_detail_id, sale_day, interaction_type,
+    channel, search_query, results_count, source_database, source_position)
+  SELECT event_type, ${instant('event_time')}, ${instant('event_time')}, customer_id, customer_name, product_id,
+    product_name, category, minor / 100.0, session_id, raw, source, event_id, op, buyer_id, quantity, currency,
+    minor, state, previous_state, previous_minor, transaction_id, transaction_detail_id,
+    ((${instant('sale_time')}) AT TIME ZONE 'UTC')::date, interaction_type, channel, search_query, results_count,
+    source_database, source_position
+  FROM incoming
+  ON CONFLICT (event_id, "timestamp") DO NOTHING
+  RETURNING event_type, "timestamp", op, customer_id, session_id, currency, status, amount_minor,
+    previous_status, previous_amount_minor
+), sales AS (
+  INSERT INTO sales_hourly AS kept
+  SELECT ${hour}, customer_id, currency,
+    count(*) FILTER (WHERE status = 'completed'),
+    coalesce(sum(amount_minor) FILTER (WHERE status = 'completed'), 0),
+    count(*) FILTER (WHERE previous_status = 'completed'),
+    coalesce(sum(previous_amount_minor) FILTER (WHERE previous_status = 'completed'), 0),
+    count(*) FILTER (WHERE status = 'pending' AND previous_status IS DISTINCT FROM status),
+    count(*) FILTER (WHERE status = 'failed' AND previous_status IS DISTINCT FROM status),
+    count(*) FILTER (WHERE status = 'refunded' AND previous_status IS DISTINCT FROM status)
+  FROM added WHERE event_type = 'transaction' AND op <> 'items_changed'
+  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+  ON CONFLICT (hour, customer_id, currency) DO UPDATE SET
+    completed = kept.completed + excluded.completed,
+    gross_minor = kept.gross_minor + excluded.gross_minor,
+    reversals = kept.reversals + excluded.reversals,
+    reversals_minor = kept.reversals_minor + excluded.reversals_minor,
+    pending = kept.pending + excluded.pending,
+    failed = kept.failed + excluded.failed,
+    refunded = kept.refunded + excluded.refunded
+), counts AS (
+  INSERT INTO events_hourly AS kept
+  SELECT ${hour}, event_type, op, count(*), min("timestamp"), max("timestamp") FROM added
+  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+  ON CONFLICT (hour, event_type, op) DO UPDATE SET
+    events = kept.events + excluded.events,
+    first_at = least(kept.first_at, excluded.first_at),
+    last_at = greatest(kept.last_at, excluded.last_at)
+), customers AS (
+  INSERT INTO event_customers SELECT DISTINCT customer_id FROM added WHERE customer_id IS NOT NULL ORDER BY 1
+  ON CONFLICT DO NOTHING
+), sessions AS (
+  INSERT INTO customer_sessions AS kept (session_id, customer_id, session_data, outcome, "timestamp")
+  SELECT session_id, max(customer_id),
+    jsonb_build_object('events', count(*), 'sales', count(*) FILTER (WHERE event_type = 'transaction')),
+    CASE WHEN bool_or(event_type IN ('transaction', 'checkout')) THEN 'conversion'
+         WHEN bool_or(event_type = 'cart_abandonment') THEN 'cart_abandonment'
+         ELSE 'bounce' END,
+    max("timestamp")
+  FROM added
+  WHERE session_id IS NOT NULL AND op IN ('placed', 'recorded') AND event_type <> 'transaction_item'
+  GROUP BY 1 ORDER BY 1
+  ON CONFLICT (session_id) DO UPDATE SET
+    customer_id = coalesce(kept.customer_id, excluded.customer_id),
+    session_data = jsonb_build_object(
+      'events', (kept.session_data->>'events')::bigint + (excluded.session_data->>'events')::bigint,
+      'sales', (kept.session_data->>'sales')::bigint + (excluded.session_data->>'sales')::bigint),
+    outcome = CASE WHEN 'conversion' IN (kept.outcome, excluded.outcome) THEN 'conversion'
+                   WHEN 'cart_abandonment' IN (kept.outcome, excluded.outcome) THEN 'cart_abandonment'
+                   ELSE 'bounce' END,
+    "timestamp" = greatest(kept."timestamp", excluded."timestamp")
+)
+SELECT count(*)::int AS added FROM added`;
