@@ -1,0 +1,161 @@
+// What the dashboard's server and its page say to each other: snapshot, stream, history, health. Imports nothing:
+// the page is built from this file alone.
+
+export const API = {
+  snapshot: '/api/v1/snapshot',
+  stream: '/api/v1/stream',
+  history: '/api/v1/history',
+  health: '/api/v1/health',
+} as const;
+
+/** The page shows the windows that start within this of the newest one: 20 windows of 30 s. */
+export const LIVE_SPAN_MS = 600_000;
+/** A heartbeat comes at least this often, whatever happens. */
+export const HEARTBEAT_MS = 5_000;
+/** A page that heard nothing for this long calls itself stale. */
+export const STALE_AFTER_MS = 12_000;
+/** A stage that said nothing for this long is silent. */
+export const SILENT_AFTER_MS = 10_000;
+/** Hours that `/api/v1/history` answers for. */
+export const HISTORY_HOURS_MAX = 744;
+
+/** The metrics on the page, and which of their figures travel. */
+export const LIVE_FIGURES = {
+  transactions: [
+    'placed',
+    'buyers',
+    'completed_entered',
+    'completed_entered_minor',
+    'completed_left',
+    'completed_left_minor',
+    'pending_entered',
+    'pending_entered_minor',
+    'failed_entered',
+    'failed_entered_minor',
+    'refunded_entered',
+    'refunded_entered_minor',
+  ],
+  products_by_category: ['sales', 'gross_minor', 'quantity', 'reversals_minor'],
+  behavior: ['count'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+export type LiveMetric = keyof typeof LIVE_FIGURES;
+
+/** One window of one group: absolute figures, money in minor units. A later message replaces it whole. */
+export interface LiveValue {
+  readonly metric: LiveMetric;
+  readonly group: Readonly<Record<string, string | number | null>>;
+  /** Inclusive and exclusive bound, epoch ms of event time. */
+  readonly window_start: number;
+  readonly window_end: number;
+  readonly state: 'open' | 'closed';
+  /** How many times it changed after it was closed. */
+  readonly revision: number;
+  readonly values: Readonly<Record<string, number | null>>;
+}
+
+/** What a stage says of itself (contracts/stage-health.ts), as it travels. */
+export interface LiveStage {
+  readonly stage: string;
+  readonly state: 'starting' | 'running' | 'retrying' | 'stopped' | 'failed';
+  readonly at: number;
+  readonly lag: number | null;
+  readonly lag_unit: 'records' | 'bytes';
+  readonly newest_at: number | null;
+  readonly processed: number;
+  readonly errors: number;
+  readonly dead_letters: number;
+  readonly last_error: string | null;
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+/** Stream event `change`: whatever changed since the message before. */
+export interface LiveChange {
+  /** The server's clock when this was written, epoch ms. */
+  readonly server_time: number;
+  /** Newest event counted in any window the page shows, by the shop's clock; null before the first. */
+  readonly newest_event_time: number | null;
+  /** Newest commit in the shop counted in them: server_time minus this is how old the page's numbers are. */
+  readonly newest_committed_at: number | null;
+  readonly values: readonly LiveValue[];
+  readonly stages: readonly LiveStage[];
+}
+
+/** `/api/v1/snapshot`, and stream event `snapshot`: everything the page shows; replaces all it had. */
+export interface LiveSnapshot extends LiveChange {
+  readonly version: string;
+  readonly profile: string;
+  readonly main_currency: string;
+}
+
+/** Stream event `heartbeat`: nothing changed, but the server is there. It has no id. */
+export interface LiveHeartbeat {
+  readonly server_time: number;
+}
+
+/** Key of a value: what a later message with the same key replaces. */
+export const liveKey = (value: Pick<LiveValue, 'metric' | 'group' | 'window_start'>): string =>
+  `${value.metric}|${JSON.stringify(Object.values(value.group))}|${value.window_start}`;
+
+export interface LiveHistoryHour {
+  /** Start of the hour (UTC), epoch ms. */
+  readonly hour: number;
+  readonly currency: string;
+  readonly completed: number;
+  readonly gross_minor: number;
+  readonly reversals: number;
+  readonly reversals_minor: number;
+  readonly pending: number;
+  readonly failed: number;
+  readonly refunded: number;
+}
+
+export interface LiveTotals {
+  readonly events: number;
+  readonly transactions: number;
+  readonly behaviors: number;
+  readonly customers: number;
+  readonly active_days: number;
+  readonly first_event_at: number | null;
+  readonly last_event_at: number | null;
+}
+
+/** `/api/v1/history`: hours that hold anything in [from, to), and the whole warehouse's totals. */
+export interface LiveHistory {
+  readonly server_time: number;
+  readonly from: number;
+  readonly to: number;
+  /** The merchant it is about; null for all. `activity` and `totals` are always about all. */
+  readonly customer_id: number | null;
+  readonly hours: readonly LiveHistoryHour[];
+  readonly activity: readonly {
+    readonly hour: number;
+    readonly event_type: string;
+    readonly events: number;
+  }[];
+  readonly totals: LiveTotals;
+}
+
+/** Why the system is not well. `silent`: no report for SILENT_AFTER_MS; `missing`: never reported. */
+export interface LiveProblem {
+  readonly stage: string;
+  readonly problem: 'failed' | 'stopped' | 'silent' | 'missing';
+  readonly detail: string;
+}
+
+/** `/api/v1/health`: status 200 when ok, 503 otherwise (`starting`: no stage has reported yet). */
+export interface LiveHealth {
+  readonly status: 'ok' | 'starting' | 'unwell';
+  readonly server_time: number;
+  readonly version: string;
+  readonly profile: string;
+  readonly newest_event_time: number | null;
+  readonly newest_committed_at: number | null;
+  readonly problems: readonly LiveProblem[];
+  readonly stages: readonly LiveStage[];
+}
+
+/** Every answer that is not 2xx. */
+export interface LiveError {
+  readonly error: string;
+  readonly message: string;
+}

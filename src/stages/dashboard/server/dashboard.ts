@@ -1,0 +1,191 @@
+import type { AddressInfo } from 'node:net';
+import Fastify, { type FastifyInstance } from 'fastify';
+import {
+  HEARTBEAT_MS,
+  LIVE_FIGURES,
+  LIVE_SPAN_MS,
+  type LiveHealth,
+  type LiveSnapshot,
+} from '../../../contracts/live.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import { UserError } from '../../../lib/errors.ts';
+import type { Log } from '../../../lib/log.ts';
+import { isRetryable, retry } from '../../../lib/retry.ts';
+import { healthOf, type Stage, stageCounts } from '../../../lib/stage.ts';
+import type { MetricsStore } from '../../../stores/metrics-store/metrics-store.ts';
+import { judge } from './health.ts';
+import { type HistoryWarehouse, historyReader } from './history.ts';
+import { type LiveModel, liveModel } from './live-model.ts';
+import { prometheus } from './prometheus.ts';
+import { registerRoutes } from './routes.ts';
+import { type SseHub, sseHub } from './sse-hub.ts';
+import { serveStatic } from './static-files.ts';
+
+/** The store is read again this often, for changes that a subscription lost (a reconnect, say). */
+const RELOAD_MS = 30_000;
+/** Event time may be ahead of our clock by what capture lets through. */
+const AHEAD_MS = 120_000;
+
+export interface DashboardOptions {
+  readonly metricsStore: Pick<MetricsStore, 'range' | 'health' | 'subscribe'>;
+  readonly warehouse: HistoryWarehouse;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly host: string;
+  /** The built page (vite's output). */
+  readonly webDir: string;
+  readonly mainCurrency: string;
+  readonly version: string;
+  readonly profile: string;
+  /** Stages without which the system is not well. */
+  readonly expectedStages?: readonly string[];
+  readonly clientsMax?: number;
+}
+
+export interface Dashboard extends Stage {
+  /** Address of the page while it is served, null otherwise. */
+  url(): string | null;
+}
+
+async function listen(server: FastifyInstance, host: string, port: number): Promise<void> {
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') {
+      throw new UserError(
+        `Port ${port} on ${host} is taken, so the page cannot be served.`,
+        `Stop what listens there, or choose another port: --dashboard-port ${port + 1}`,
+      );
+    }
+    if (code === 'EACCES') {
+      throw new UserError(
+        `Port ${port} may not be used by this user.`,
+        'Choose one above 1023: --dashboard-port 8501',
+      );
+    }
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw new UserError(
+        `${host} is not an address of this machine.`,
+        'Choose another: --dashboard-host 127.0.0.1',
+      );
+    }
+    throw error;
+  }
+}
+
+const urlOf = (host: string, port: number): string => {
+  if (host === '127.0.0.1' || host === '0.0.0.0' || host === '::') return `http://localhost:${port}`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+};
+
+/** Reads what the page shows from the store: the span around the newest window, or around now when there is none. */
+async function load(store: DashboardOptions['metricsStore'], model: LiveModel, nowMs: number): Promise<void> {
+  const newest = model.newestWindowStart() ?? nowMs;
+  const to = Math.max(newest, nowMs) + AHEAD_MS;
+  const ranges = Object.keys(LIVE_FIGURES).map((metric) => store.range(metric, newest - LIVE_SPAN_MS, to));
+  const [health, ...values] = await Promise.all([store.health(), ...ranges]);
+  model.apply({ values: values.flat(), health });
+}
+
+/**
+ * The live page and its API. Subscribes to the metrics store once, whatever the number of viewers, and keeps what the
+ * page shows in memory. A store that does not answer is asked again while the page stays up; a warehouse that does
+ * not answer costs the history only. A taken port rejects `run` with a UserError.
+ */
+export function dashboard(options: DashboardOptions): Dashboard {
+  const { metricsStore, clock, log, expectedStages = [] } = options;
+  const { version, profile, mainCurrency } = options;
+  const counts = stageCounts();
+  const about = { version, profile, main_currency: mainCurrency };
+  let address: string | null = null;
+  let viewers = (): number => 0;
+
+  const build = (model: LiveModel, hub: SseHub): FastifyInstance => {
+    const server = Fastify({ forceCloseConnections: true, logger: false, bodyLimit: 1024 });
+    const problems = () => judge(model.stages(), expectedStages, clock.now());
+    const snapshot = (): LiveSnapshot => ({ ...about, server_time: clock.now(), ...model.since(0) });
+    const health = (): LiveHealth => {
+      const found = problems();
+      const { newest_event_time, newest_committed_at, stages } = model.since(0);
+      const status = stages.length === 0 ? 'starting' : found.length === 0 ? 'ok' : 'unwell';
+      const times = { server_time: clock.now(), newest_event_time, newest_committed_at };
+      return { status, version, profile, ...times, problems: found, stages };
+    };
+    registerRoutes(server, {
+      snapshot,
+      health,
+      hub,
+      history: historyReader(options.warehouse, clock),
+      registry: prometheus({
+        stages: model.stages,
+        problems: () => problems().length,
+        newestCommittedAt: model.newestCommittedAt,
+        now: clock.now,
+        sse: hub.counts,
+      }),
+      failed: (path, error) => log.warn('a request failed', { path, error }),
+    });
+    return server;
+  };
+
+  const heartbeats = async (hub: SseHub, signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      await clock.sleep(HEARTBEAT_MS, signal);
+      hub.heartbeat();
+    }
+  };
+
+  const reloads = async (model: LiveModel, hub: SseHub, signal: AbortSignal): Promise<void> => {
+    const onRetry = (error: Error) => log.warn('the metrics store does not answer, trying again', { error });
+    while (!signal.aborted) {
+      await retry(() => load(metricsStore, model, clock.now()), { clock, signal, onRetry });
+      hub.changed();
+      await clock.sleep(RELOAD_MS, signal);
+    }
+  };
+
+  return {
+    name: 'dashboard',
+    url: () => address,
+    health() {
+      counts.figures['sse_clients'] = viewers();
+      return healthOf('dashboard', clock, counts);
+    },
+    async run(signal) {
+      const model = liveModel();
+      const clients = options.clientsMax === undefined ? {} : { clientsMax: options.clientsMax };
+      const hub = sseHub({ model, clock, about, ...clients });
+      viewers = () => hub.counts.clients;
+      const server = build(model, hub);
+      await serveStatic(server, options.webDir);
+      await listen(server, options.host, options.port);
+      const { port } = server.server.address() as AddressInfo;
+      address = urlOf(options.host, port);
+      log.info('the page is served', { url: address });
+      const unsubscribe = metricsStore.subscribe((change) => {
+        counts.processed += change.values.length;
+        if (!model.apply(change)) return;
+        counts.lag = 0;
+        counts.newestAt = model.newestCommittedAt();
+        hub.changed();
+      });
+      const ended = new AbortController();
+      const until = AbortSignal.any([signal, ended.signal]);
+      try {
+        await Promise.all([heartbeats(hub, until), reloads(model, hub, until)]);
+      } catch (error) {
+        // The signal ends a retry by throwing its last fault: that is a clean stop.
+        if (!(signal.aborted && isRetryable(error))) throw error;
+      } finally {
+        ended.abort();
+        address = null;
+        unsubscribe();
+        hub.close();
+        await server.close();
+      }
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SILENT_AFTER_MS } from '../../../contracts/live.ts';
+import { SHOP_STAGES, shopHealth } from '../testing/fake-shop.ts';
+import { judge } from './health.ts';
+
+const NOW = 1_790_000_000_000;
+const reports = shopHealth(NOW);
+const capture = reports.find(({ stage }) => stage === 'capture')!;
+const others = reports.filter(({ stage }) => stage !== 'capture');
+const problems = (changed: Partial<typeof capture>, expected = SHOP_STAGES, nowMs = NOW) =>
+  judge([...others, { ...capture, ...changed }], expected, nowMs).map(
+    ({ stage, problem }) => `${stage} ${problem}`,
+  );
+
+test('a system whose stages all report is well', () => {
+  assert.deepEqual(judge(reports, SHOP_STAGES, NOW + SILENT_AFTER_MS), []);
+});
+
+test('a failed, stopped, silent or missing stage is a problem, named as such', () => {
+  assert.deepEqual(problems({ state: 'failed', last_error: 'slot lost' }), ['capture failed']);
+  assert.deepEqual(problems({ state: 'stopped' }), ['capture stopped']);
+  assert.deepEqual(problems({ at: NOW - SILENT_AFTER_MS - 1 }), ['capture silent']);
+  assert.deepEqual(judge(others, ['capture'], NOW)[0]?.problem, 'missing');
+});
+
+test('a stage that nobody expects is a problem only while it says that it failed', () => {
+  assert.deepEqual(problems({ at: NOW - SILENT_AFTER_MS - 1 }, []), []);
+  assert.deepEqual(problems({ state: 'stopped' }, []), []);
+  assert.deepEqual(problems({ state: 'failed' }, []), ['capture failed']);
+  assert.deepEqual(problems({ state: 'failed', at: NOW - SILENT_AFTER_MS - 1 }, []), []);
+});
+
+test('a stage that retries is not a problem: it says so itself', () => {
+  assert.deepEqual(problems({ state: 'retrying' }), []);
+});

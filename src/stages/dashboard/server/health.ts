@@ -1,0 +1,41 @@
+import { type LiveProblem, SILENT_AFTER_MS } from '../../../contracts/live.ts';
+import type { StageHealth } from '../../../contracts/stage-health.ts';
+
+/** States that a stage reaches only at its end: its last report is its last word, however old. */
+const FINAL: ReadonlySet<StageHealth['state']> = new Set(['failed', 'stopped']);
+
+/**
+ * What is wrong, judged from the newest reports. `expected` are the stages that must be there and running; of any
+ * other stage only a fresh failure counts, because a report may be left over from a run that had more stages.
+ */
+export function judge(
+  reports: readonly StageHealth[],
+  expected: readonly string[],
+  nowMs: number,
+): readonly LiveProblem[] {
+  const byStage = new Map(reports.map((report) => [report.stage, report]));
+  const names = new Set([...expected, ...byStage.keys()]);
+  const problems: LiveProblem[] = [];
+  for (const stage of names) {
+    const report = byStage.get(stage);
+    const required = expected.includes(stage);
+    if (report === undefined) {
+      problems.push({ stage, problem: 'missing', detail: 'It has not reported yet.' });
+      continue;
+    }
+    const ageMs = nowMs - report.at;
+    const fresh = ageMs <= SILENT_AFTER_MS;
+    if (report.state === 'failed' && (required || fresh)) {
+      problems.push({ stage, problem: 'failed', detail: report.last_error ?? 'It failed.' });
+    } else if (report.state === 'stopped' && required) {
+      problems.push({ stage, problem: 'stopped', detail: 'It was stopped and nobody took over.' });
+    } else if (required && !fresh && !FINAL.has(report.state)) {
+      problems.push({
+        stage,
+        problem: 'silent',
+        detail: `Its last report is ${Math.round(ageMs / 1000)} s old.`,
+      });
+    }
+  }
+  return problems;
+}

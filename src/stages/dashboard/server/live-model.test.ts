@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LIVE_SPAN_MS, liveKey } from '../../../contracts/live.ts';
+import { metricKey } from '../../../contracts/metric-value.ts';
+import { WINDOW_MS } from '../../../contracts/metrics.ts';
+import { shopHealth, shopWindow } from '../testing/fake-shop.ts';
+import { liveModel, liveValue } from './live-model.ts';
+
+const START = 1_790_000_010_000 - (1_790_000_010_000 % WINDOW_MS);
+const early = shopWindow(START, START + 5_000);
+const late = shopWindow(START, START + 20_000);
+const of = <T>(values: T[]) => ({ values: values as never, health: [] });
+
+test('a viewer of any tick is brought up to date by what changed after it, and nothing else', () => {
+  const model = liveModel();
+  assert.equal(model.advance(), false);
+  model.apply(of(early));
+  assert.equal(model.advance(), true);
+  const first = model.seq();
+  model.apply({ values: [late[0]!], health: shopHealth(START).slice(0, 1) });
+  model.advance();
+  assert.deepEqual(model.since(first).values, [liveValue(late[0]!)]);
+  assert.deepEqual(
+    model.since(first).stages.map(({ stage }) => stage),
+    ['generator'],
+  );
+  assert.equal(model.since(0).values.length, early.length);
+  assert.deepEqual(model.since(model.seq()).values, []);
+});
+
+test('an older version never replaces a newer one, and says that nothing changed', () => {
+  const model = liveModel();
+  model.apply(of(late));
+  assert.equal(model.apply(of(early)), false);
+  assert.deepEqual(model.since(0).values[0], liveValue(late[0]!));
+  const [health] = shopHealth(START);
+  assert.equal(model.apply({ values: [], health: [health!] }), true);
+  assert.equal(model.apply({ values: [], health: [{ ...health!, at: START - 1, state: 'failed' }] }), false);
+  assert.equal(model.stages()[0]?.state, 'running');
+});
+
+test('windows older than the page shows are let go, and do not come back', () => {
+  const model = liveModel();
+  model.apply(of(late));
+  const next = START + LIVE_SPAN_MS + WINDOW_MS;
+  model.apply(of(shopWindow(next, next + 5_000)));
+  assert.ok(model.since(0).values.every((value) => value.window_start === next));
+  assert.equal(model.apply(of(shopWindow(START, START + 29_000))), false);
+});
+
+test('what it holds is bounded: a flood of groups costs the oldest windows', () => {
+  const model = liveModel();
+  const group = (start: number, id: number) => ({
+    ...late[0]!,
+    window_start: start,
+    group: { currency: `C${id}` },
+  });
+  for (let window = 0; window < 5; window++)
+    model.apply(of(Array.from({ length: 5_000 }, (_, id) => group(START + window * WINDOW_MS, id))));
+  const { values } = model.since(0);
+  assert.equal(values.length, 20_000);
+  assert.ok(values.every((value) => value.window_start > START));
+});
+
+test('metrics that the page does not show do not travel, and the key is the store’s', () => {
+  assert.equal(liveValue({ ...late[0]!, metric: 'searches' }), null);
+  const value = liveValue(late[0]!)!;
+  assert.equal(liveKey(value), metricKey(late[0]!));
+});

@@ -1,0 +1,133 @@
+import {
+  LIVE_FIGURES,
+  LIVE_SPAN_MS,
+  type LiveChange,
+  type LiveMetric,
+  type LiveValue,
+} from '../../../contracts/live.ts';
+import { type MetricValue, metricKey, metricVersion } from '../../../contracts/metric-value.ts';
+import type { StageHealth } from '../../../contracts/stage-health.ts';
+import type { MetricsChange } from '../../../stores/metrics-store/metrics-store.ts';
+
+/** Values held at most; the oldest windows go first. */
+const VALUES_MAX = 20_000;
+/** Stages held at most: a name is a stage's own, so only a defect could make more. */
+const STAGES_MAX = 100;
+
+interface Entry<T> {
+  readonly item: T;
+  /** The tick it belongs to: whoever has seen an earlier one needs it. */
+  readonly seq: number;
+  readonly version: number;
+}
+
+/** What the page shows, newest values only, numbered by tick so that anyone can be brought up to date from any tick. */
+export interface LiveModel {
+  /** The newest finished tick. */
+  seq(): number;
+  /** Takes what is newer than what it has. Whether anything was. */
+  apply(change: MetricsChange): boolean;
+  /** Ends a tick if anything changed since the last. Whether it did. */
+  advance(): boolean;
+  /** Everything that changed after that tick; 0 gives all there is. */
+  since(seq: number): Omit<LiveChange, 'server_time'>;
+  stages(): readonly StageHealth[];
+  newestWindowStart(): number | null;
+  newestCommittedAt(): number | null;
+}
+
+const isLive = (metric: string): metric is LiveMetric => Object.hasOwn(LIVE_FIGURES, metric);
+
+/** The part of a value that travels to the page; null for metrics it does not show. */
+export function liveValue(value: MetricValue): LiveValue | null {
+  const { metric, group, window_start, window_end, state, revision } = value;
+  if (!isLive(metric)) return null;
+  const values: Record<string, number | null> = {};
+  for (const figure of LIVE_FIGURES[metric]) values[figure] = value.values[figure] ?? null;
+  return { metric, group, window_start, window_end, state, revision, values };
+}
+
+const max = (a: number | null, b: number): number => (a === null || b > a ? b : a);
+
+export function liveModel(): LiveModel {
+  const values = new Map<string, Entry<LiveValue>>();
+  const stages = new Map<string, Entry<StageHealth>>();
+  let seq = 0;
+  let dirty = false;
+  let newestStart: number | null = null;
+  let newestEventTime: number | null = null;
+  let newestCommittedAt: number | null = null;
+
+  const dropBefore = (start: number): void => {
+    for (const [key, entry] of values) if (entry.item.window_start < start) values.delete(key);
+  };
+
+  const bound = (): void => {
+    if (newestStart !== null) dropBefore(newestStart - LIVE_SPAN_MS);
+    while (values.size > VALUES_MAX) {
+      const starts = [...new Set([...values.values()].map((entry) => entry.item.window_start))].sort(
+        (a, b) => a - b,
+      );
+      if (starts.length < 2) break;
+      dropBefore(starts[1]!);
+    }
+  };
+
+  const applyValue = (value: MetricValue): boolean => {
+    const item = liveValue(value);
+    if (item === null) return false;
+    if (newestStart !== null && item.window_start < newestStart - LIVE_SPAN_MS) return false;
+    const key = metricKey(value);
+    const version = metricVersion(value);
+    const known = values.get(key);
+    if (known !== undefined && known.version >= version) return false;
+    if (known === undefined && values.size >= 2 * VALUES_MAX) return false;
+    values.set(key, { item, seq: seq + 1, version });
+    newestStart = max(newestStart, item.window_start);
+    newestEventTime = max(newestEventTime, value.newest_event_time);
+    newestCommittedAt = max(newestCommittedAt, value.newest_committed_at);
+    return true;
+  };
+
+  const applyHealth = (health: StageHealth): boolean => {
+    const known = stages.get(health.stage);
+    if (known !== undefined && known.version >= health.at) return false;
+    if (known === undefined && stages.size >= STAGES_MAX) return false;
+    stages.set(health.stage, { item: health, seq: seq + 1, version: health.at });
+    return true;
+  };
+
+  const after = <T>(entries: ReadonlyMap<string, Entry<T>>, from: number): T[] => {
+    const found: T[] = [];
+    for (const entry of entries.values()) if (entry.seq > from) found.push(entry.item);
+    return found;
+  };
+
+  return {
+    seq: () => seq,
+    apply(change) {
+      const before = newestStart;
+      let changed = false;
+      for (const value of change.values) changed = applyValue(value) || changed;
+      for (const health of change.health) changed = applyHealth(health) || changed;
+      if (newestStart !== before || values.size > VALUES_MAX) bound();
+      dirty ||= changed;
+      return changed;
+    },
+    advance() {
+      if (!dirty) return false;
+      dirty = false;
+      seq += 1;
+      return true;
+    },
+    since: (from) => ({
+      newest_event_time: newestEventTime,
+      newest_committed_at: newestCommittedAt,
+      values: after(values, from),
+      stages: after(stages, from),
+    }),
+    stages: () => [...stages.values()].map((entry) => entry.item),
+    newestWindowStart: () => newestStart,
+    newestCommittedAt: () => newestCommittedAt,
+  };
+}

@@ -1,0 +1,118 @@
+import type { FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
+import {
+  API,
+  HISTORY_HOURS_MAX,
+  type LiveError,
+  type LiveHealth,
+  type LiveSnapshot,
+} from '../../../contracts/live.ts';
+import type { History } from './history.ts';
+import type { SseHub } from './sse-hub.ts';
+import { PAGE_CSP } from './static-files.ts';
+
+export interface Routes {
+  readonly snapshot: () => LiveSnapshot;
+  readonly health: () => LiveHealth;
+  readonly history: History;
+  readonly hub: Pick<SseHub, 'connect'>;
+  readonly registry: Registry;
+  /** A request failed for a reason that is not the caller's. */
+  readonly failed: (path: string, error: Error) => void;
+}
+
+const SECURITY_HEADERS = {
+  'content-security-policy': PAGE_CSP,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+} as const;
+
+const fault = (error: string, message: string): LiveError => ({ error, message });
+
+/** A whole number within bounds, undefined where the text is not one. */
+function wholeNumber(text: unknown, min: number, max: number): number | undefined {
+  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) return undefined;
+  const value = Number(text);
+  return value >= min && value <= max ? value : undefined;
+}
+
+interface HistoryQuery {
+  readonly hours: number;
+  readonly customerId: number | null;
+}
+
+/** The query of /api/v1/history, or what is wrong with it. */
+export function historyQuery(query: Readonly<Record<string, unknown>>): HistoryQuery | string {
+  const unknown = Object.keys(query).find((name) => name !== 'hours' && name !== 'customer_id');
+  if (unknown !== undefined) return `There is no parameter "${unknown}": use hours and customer_id.`;
+  const hours = wholeNumber(query['hours'] ?? '24', 1, HISTORY_HOURS_MAX);
+  if (hours === undefined) return `hours must be a whole number from 1 to ${HISTORY_HOURS_MAX}.`;
+  if (query['customer_id'] === undefined) return { hours, customerId: null };
+  const customerId = wholeNumber(query['customer_id'], 1, Number.MAX_SAFE_INTEGER);
+  if (customerId === undefined) return 'customer_id must be a whole number from 1.';
+  return { hours, customerId };
+}
+
+function registerApi(server: FastifyInstance, routes: Routes): void {
+  server.get(API.snapshot, (_request, reply) =>
+    reply.header('cache-control', 'no-store').send(routes.snapshot()),
+  );
+
+  server.get(API.health, (_request, reply) => {
+    const health = routes.health();
+    return reply
+      .header('cache-control', 'no-store')
+      .code(health.status === 'ok' ? 200 : 503)
+      .send(health);
+  });
+
+  server.get<{ Querystring: Record<string, unknown> }>(API.history, async (request, reply) => {
+    const query = historyQuery(request.query);
+    if (typeof query === 'string') return reply.code(400).send(fault('bad_request', query));
+    reply.header('cache-control', 'no-store');
+    try {
+      return await routes.history(query.hours, query.customerId);
+    } catch (error) {
+      routes.failed(API.history, error as Error);
+      return reply
+        .code(503)
+        .send(fault('warehouse_unavailable', 'The warehouse does not answer; try again soon.'));
+    }
+  });
+
+  // HEAD would open a stream that nobody reads.
+  server.get(API.stream, { exposeHeadRoute: false }, (request, reply) => {
+    reply.hijack();
+    const lastEventId = request.headers['last-event-id'];
+    const id = typeof lastEventId === 'string' ? lastEventId : undefined;
+    if (routes.hub.connect(request.raw, reply.raw, id)) return;
+    reply.raw.writeHead(503, { 'content-type': 'application/json; charset=utf-8', 'retry-after': '5' });
+    reply.raw.end(JSON.stringify(fault('too_many_viewers', 'Too many pages are connected; try again soon.')));
+  });
+
+  server.get('/metrics', async (_request, reply) => {
+    const text = await routes.registry.metrics();
+    return reply.header('cache-control', 'no-store').type(routes.registry.contentType).send(text);
+  });
+}
+
+/** Registers every route but the page's own files. */
+export function registerRoutes(server: FastifyInstance, routes: Routes): void {
+  server.addHook('onRequest', async (_request, reply) => {
+    reply.headers(SECURITY_HEADERS);
+  });
+  server.setNotFoundHandler((request, reply) =>
+    reply
+      .code(404)
+      .send(fault('not_found', `There is nothing at ${request.method} ${request.url.slice(0, 200)}.`)),
+  );
+  server.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status < 500) return reply.code(status).send(fault('bad_request', error.message));
+    routes.failed(request.url, error);
+    return reply.code(status).send(fault('internal', 'The dashboard failed to answer; its log says why.'));
+  });
+  registerApi(server, routes);
+}

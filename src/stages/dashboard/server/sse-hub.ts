@@ -1,0 +1,182 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { LiveChange, LiveHeartbeat, LiveSnapshot } from '../../../contracts/live.ts';
+import type { Clock } from '../../../lib/clock.ts';
+import type { LiveModel } from './live-model.ts';
+
+/** Shortest time between two messages; a change after a longer pause leaves at once. */
+const TICK_MS = 20;
+/** A tick that took t ms of work is followed by at least this many times t of rest: fan-out stays a small share. */
+const REST_FACTOR = 10;
+/** A viewer that took nothing for this long is let go; its browser reconnects. */
+const STALLED_MS = 60_000;
+const CLIENTS_MAX = 1_000;
+const RETRY_MS = 1_000;
+/** Different starting points served per tick; viewers beyond them share a snapshot. */
+const CATCH_UPS_MAX = 32;
+
+interface Client {
+  readonly response: ServerResponse;
+  /** The newest tick it was sent. */
+  seq: number;
+  /** Since when its socket is full; null while it takes what it is given. */
+  blockedAt: number | null;
+}
+
+export interface SseCounts {
+  clients: number;
+  messages: number;
+  bytes: number;
+  /** Refused because too many were connected. */
+  refused: number;
+  /** Times that a slow viewer was given the newest values instead of every message. */
+  collapsed: number;
+  /** Viewers let go because they took nothing. */
+  stalled: number;
+}
+
+export interface SseHub {
+  /** Takes over the response and streams to it, from `lastEventId` if that is known. False when there is no room. */
+  connect(request: IncomingMessage, response: ServerResponse, lastEventId: string | undefined): boolean;
+  /** Says that the model changed: a message follows within TICK_MS (or later under load). */
+  changed(): void;
+  /** Says to everyone that the server is there, and lets stalled viewers go. Call it every HEARTBEAT_MS. */
+  heartbeat(): void;
+  readonly counts: SseCounts;
+  /** Ends all streams. */
+  close(): void;
+}
+
+export interface SseHubOptions {
+  readonly model: LiveModel;
+  readonly clock: Clock;
+  /** What a snapshot says beside the model's content. */
+  readonly about: Omit<LiveSnapshot, keyof LiveChange>;
+  readonly clientsMax?: number;
+}
+
+const HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
+  // The body ends with the connection: no chunk framing, so every socket is handed the very same bytes.
+  connection: 'close',
+} as const;
+
+const frame = (event: string, id: string | null, data: LiveChange | LiveSnapshot | LiveHeartbeat): Buffer =>
+  Buffer.from(`${id === null ? '' : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+
+/** Fans the model's changes out: one message a tick, serialized once, the same bytes for every viewer. */
+export function sseHub(options: SseHubOptions): SseHub {
+  const { model, clock, about, clientsMax = CLIENTS_MAX } = options;
+  const clients = new Set<Client>();
+  const counts: SseCounts = { clients: 0, messages: 0, bytes: 0, refused: 0, collapsed: 0, stalled: 0 };
+  const stopped = new AbortController();
+  // Ids of another run of the server mean nothing here, and its viewers get a snapshot.
+  const epoch = clock.now().toString(36);
+  let scheduled = false;
+  let notBefore = 0;
+  let catchUps = new Map<number, Buffer>();
+  let catchUpsOf = -1;
+
+  /** The bytes that bring a viewer from a tick to now: made once for all viewers who stand there. */
+  const catchUp = (clientSeq: number): Buffer => {
+    const seq = model.seq();
+    if (catchUpsOf !== seq) {
+      catchUps = new Map();
+      catchUpsOf = seq;
+    }
+    const from = catchUps.has(clientSeq) || catchUps.size < CATCH_UPS_MAX ? clientSeq : 0;
+    let bytes = catchUps.get(from);
+    if (bytes === undefined) {
+      const change: LiveChange = { server_time: clock.now(), ...model.since(from) };
+      const id = `${epoch}-${seq}`;
+      bytes = from === 0 ? frame('snapshot', id, { ...about, ...change }) : frame('change', id, change);
+      catchUps.set(from, bytes);
+    }
+    return bytes;
+  };
+
+  const send = (client: Client, bytes: Buffer): void => {
+    counts.messages += 1;
+    counts.bytes += bytes.length;
+    if (!client.response.write(bytes)) client.blockedAt = clock.now();
+  };
+
+  const drained = (client: Client): void => {
+    client.blockedAt = null;
+    if (client.seq === model.seq()) return;
+    const bytes = catchUp(client.seq);
+    client.seq = model.seq();
+    counts.collapsed += 1;
+    send(client, bytes);
+  };
+
+  const tick = (): void => {
+    scheduled = false;
+    const startedAt = clock.now();
+    if (stopped.signal.aborted || !model.advance()) return;
+    const seq = model.seq();
+    for (const client of clients) {
+      if (client.blockedAt !== null) continue;
+      send(client, catchUp(client.seq));
+      client.seq = seq;
+    }
+    const now = clock.now();
+    notBefore = now + Math.max(TICK_MS, REST_FACTOR * (now - startedAt));
+  };
+
+  const tickOf = (id: string | undefined): number => {
+    const [ofEpoch, seq] = (id ?? '').split('-');
+    const known = ofEpoch === epoch && /^\d{1,15}$/.test(seq ?? '') ? Number(seq) : 0;
+    return known <= model.seq() ? known : 0;
+  };
+
+  return {
+    counts,
+    connect(request, response, lastEventId) {
+      if (clients.size >= clientsMax || stopped.signal.aborted) {
+        counts.refused += 1;
+        return false;
+      }
+      request.socket.setNoDelay(true);
+      request.socket.setTimeout(0);
+      response.removeHeader('transfer-encoding');
+      response.writeHead(200, HEADERS);
+      const client: Client = { response, seq: model.seq(), blockedAt: null };
+      response.on('drain', () => drained(client));
+      response.on('error', () => response.destroy());
+      response.on('close', () => {
+        clients.delete(client);
+        counts.clients = clients.size;
+      });
+      clients.add(client);
+      counts.clients = clients.size;
+      response.write(`retry: ${RETRY_MS}\n\n`);
+      send(client, catchUp(tickOf(lastEventId)));
+      return true;
+    },
+    changed() {
+      if (scheduled) return;
+      scheduled = true;
+      const waitMs = notBefore - clock.now();
+      if (waitMs <= 0) queueMicrotask(tick);
+      else void clock.sleep(waitMs, stopped.signal).then(tick);
+    },
+    heartbeat() {
+      const now = clock.now();
+      const bytes = frame('heartbeat', null, { server_time: now });
+      for (const client of clients) {
+        if (client.blockedAt === null) send(client, bytes);
+        else if (now - client.blockedAt > STALLED_MS) {
+          counts.stalled += 1;
+          client.response.destroy();
+        }
+      }
+    },
+    close() {
+      stopped.abort();
+      for (const client of clients) client.response.end();
+    },
+  };
+}

@@ -1,0 +1,179 @@
+// A shop that never was: the same figures for the same seed, shaped like what the metrics stage writes.
+import type { MetricValue } from '../../../contracts/metric-value.ts';
+import { WATERMARK_DELAY_MS, WINDOW_MS } from '../../../contracts/metrics.ts';
+import type { StageHealth } from '../../../contracts/stage-health.ts';
+import { type Random, seededRandom } from '../../../lib/random.ts';
+import type { HistoryPoint } from '../../../stores/warehouse/warehouse.ts';
+
+const CATEGORIES = ['Electronics', 'Clothing', 'Books', 'Home', 'Toys'] as const;
+const PRICE_MINOR: Readonly<Record<string, number>> = {
+  Electronics: 21_900,
+  Clothing: 4_200,
+  Books: 1_900,
+  Home: 6_400,
+  Toys: 2_600,
+};
+const INTERACTIONS = [
+  ['website_visit', 40],
+  ['product_inquiry', 25],
+  ['search_query', 15],
+  ['purchase_intent', 15],
+  ['cart_abandonment', 5],
+] as const;
+
+/** Counters of one window of one group. */
+type Figures = Record<string, number>;
+
+const value = (
+  metric: string,
+  group: MetricValue['group'],
+  start: number,
+  figures: Figures,
+  nowMs: number,
+): MetricValue => {
+  const closed = start + WINDOW_MS + WATERMARK_DELAY_MS <= nowMs;
+  const newest = Math.min(nowMs, start + WINDOW_MS - 1);
+  return {
+    metric,
+    group,
+    labels: {},
+    window_start: start,
+    window_end: start + WINDOW_MS,
+    values: figures,
+    events: Object.values(figures).reduce((sum, figure) => sum + figure, 1),
+    state: closed ? 'closed' : 'open',
+    revision: closed && (start / WINDOW_MS) % 7 === 3 ? 2 : 0,
+    newest_event_time: newest,
+    newest_committed_at: newest,
+  };
+};
+
+function sales(
+  random: Random,
+  count: number,
+  scale: number,
+): { total: Figures; categories: Map<string, Figures> } {
+  const total: Figures = { placed: count, buyers: Math.min(count, 100 - Math.floor(600 / (count + 6))) };
+  const categories = new Map<string, Figures>();
+  const add = (figures: Figures, name: string, by: number): void => {
+    figures[name] = (figures[name] ?? 0) + by;
+  };
+  for (let sale = 0; sale < count; sale++) {
+    const category = random.weighted([
+      [CATEGORIES[0], 4],
+      [CATEGORIES[1], 9],
+      [CATEGORIES[2], 8],
+      [CATEGORIES[3], 3],
+      [CATEGORIES[4], 5],
+    ]);
+    const quantity = random.int(1, 3);
+    const amount = Math.round(PRICE_MINOR[category]! * scale * (0.8 + random.next() * 0.4)) * quantity;
+    const status = random.weighted([
+      ['completed', 85],
+      ['pending', 10],
+      ['failed', 5],
+    ] as const);
+    add(total, `${status}_entered`, 1);
+    add(total, `${status}_entered_minor`, amount);
+    if (status !== 'completed') continue;
+    if (random.next() < 0.02) {
+      for (const name of ['refunded_entered', 'completed_left']) add(total, name, 1);
+      for (const name of ['refunded_entered_minor', 'completed_left_minor']) add(total, name, amount);
+    }
+    const figures = categories.get(category) ?? {};
+    categories.set(category, figures);
+    add(figures, 'sales', 1);
+    add(figures, 'gross_minor', amount);
+    add(figures, 'quantity', quantity);
+  }
+  return { total, categories };
+}
+
+/** All values of the window that starts there, as they stand at `nowMs` (its share of the window has passed). */
+export function shopWindow(start: number, nowMs: number, perSecond = 7, currencies = ['USD']): MetricValue[] {
+  const passed = Math.max(0, Math.min(1, (nowMs - start) / WINDOW_MS));
+  const values: MetricValue[] = [];
+  for (const [index, currency] of currencies.entries()) {
+    const random = seededRandom(`${start}/${currency}`);
+    const wave = 1 + 0.35 * Math.sin(start / 97_000) + random.next() * 0.25;
+    const count = Math.floor((perSecond * wave * passed * (WINDOW_MS / 1000)) / (1 + index * 3));
+    if (count === 0) continue;
+    const { total, categories } = sales(random, count, index === 0 ? 1 : 0.9);
+    values.push(value('transactions', { currency }, start, total, nowMs));
+    for (const [category, figures] of categories)
+      values.push(value('products_by_category', { currency, category }, start, figures, nowMs));
+  }
+  const random = seededRandom(`${start}/behavior`);
+  for (const [type, weight] of INTERACTIONS) {
+    const count = Math.floor(perSecond * passed * weight * (0.15 + random.next() * 0.05));
+    if (count > 0) values.push(value('behavior', { interaction_type: type }, start, { count }, nowMs));
+  }
+  return values;
+}
+
+/** The last `windows` windows up to now, oldest first. */
+export function shopWindows(
+  nowMs: number,
+  windows: number,
+  perSecond = 7,
+  currencies = ['USD'],
+): MetricValue[] {
+  const newest = Math.floor(nowMs / WINDOW_MS) * WINDOW_MS;
+  return Array.from({ length: windows }, (_, index) => newest - (windows - 1 - index) * WINDOW_MS).flatMap(
+    (start) => shopWindow(start, nowMs, perSecond, currencies),
+  );
+}
+
+export const SHOP_STAGES = [
+  'generator',
+  'capture',
+  'enrichment',
+  'loader',
+  'metrics',
+  'publisher',
+  'dashboard',
+];
+
+/** A report of each stage, all well. */
+export function shopHealth(nowMs: number): StageHealth[] {
+  return SHOP_STAGES.map((stage, index) => ({
+    stage,
+    state: 'running',
+    at: nowMs,
+    lag: stage === 'capture' ? 2_048 : index % 3,
+    lag_unit: stage === 'capture' ? 'bytes' : 'records',
+    newest_at: nowMs - 20 - index * 9,
+    processed: Math.floor(nowMs / 1000) % 1_000_000,
+    errors: 0,
+    dead_letters: stage === 'loader' ? 2 : 0,
+    last_error: null,
+    figures: stage === 'metrics' ? { late: 14, too_late: 1, quarantined: 3 } : {},
+  }));
+}
+
+/** Hourly history up to now, shaped like a shop's day. */
+export function shopHistory(nowMs: number, hours: number, currencies = ['USD']): HistoryPoint[] {
+  const newest = Math.floor(nowMs / 3_600_000) * 3_600_000;
+  return Array.from({ length: hours }, (_, index) => newest - (hours - 1 - index) * 3_600_000).flatMap(
+    (hour) =>
+      currencies.map((currency, index) => {
+        const random = seededRandom(`${hour}/${currency}`);
+        const ofDay = new Date(hour).getUTCHours();
+        const wave =
+          0.25 + Math.exp(-(((ofDay - 20) / 4.5) ** 2)) + 0.6 * Math.exp(-(((ofDay - 12) / 3.5) ** 2));
+        const completed = Math.floor((6_000 * wave * (0.9 + random.next() * 0.2)) / (1 + index * 3));
+        const reversals = Math.floor(completed * 0.02);
+        return {
+          hour,
+          currency,
+          completed,
+          grossMinor: completed * 9_850,
+          reversals,
+          reversalsMinor: reversals * 9_850,
+          pending: Math.floor(completed * 0.1),
+          failed: Math.floor(completed * 0.05),
+          refunded: reversals,
+        };
+      }),
+  );
+}
