@@ -10,6 +10,11 @@ export const REPAIR_HORIZON_MS = 3_600_000;
 export const FUTURE_LIMIT_MS = 60_000;
 /** How long the metrics store keeps a value (the original's TTL). */
 export const METRICS_TTL_MS = 3_600_000;
+/** Texts that are grouped, shown or counted as distinct: the first so many characters; the rest is not looked at. */
+export const METRIC_TEXT_CHARS_MAX = 256;
+/** Groups a definition may have in one window; what comes beyond them is counted in the group `(other)`. */
+export const GROUPS_MAX = 10_000;
+export const OTHER_GROUP = '(other)';
 
 /** All conditions must hold. A missing field is null, and null satisfies only `is: null` (as in SQL). */
 export type Condition =
