@@ -1,0 +1,135 @@
+// Drives the embedded engine over lines through a real checkpoint, with crashes, and keeps what a reader of topic
+// `metrics` would have in the end.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type MetricValue, metricKey, metricVersion } from '../../../src/contracts/metric-value.ts';
+import { METRICS, type MetricDefinition, REPAIR_HORIZON_MS } from '../../../src/contracts/metrics.ts';
+import { silentLog } from '../../../src/lib/log.ts';
+import { Emission } from '../../../src/stages/metrics/embedded/emission.ts';
+import {
+  openSqliteCheckpoint,
+  readAccounting,
+} from '../../../src/stages/metrics/embedded/sqlite-checkpoint.ts';
+import { WindowEngine } from '../../../src/stages/metrics/embedded/window-engine.ts';
+import type { Accounting } from '../../../src/stages/metrics/engine.ts';
+import { type BrokerRecord, type TopicPartition, topicPartition } from '../../../src/stores/broker/broker.ts';
+import type { Line } from './naive.ts';
+
+export interface Drive {
+  /** Records taken before each crash; then it goes on from the checkpoint. */
+  readonly crashes?: readonly number[];
+  readonly batch?: number;
+  /** Batches from one save to the next. */
+  readonly saveEvery?: number;
+  /** true: the reader is at the end of every partition after each batch, as in a running system. */
+  readonly live?: boolean;
+  readonly definitions?: readonly MetricDefinition[];
+  readonly groupsMax?: number;
+}
+
+export interface Driven {
+  /** Newest version per key, after everything is closed. */
+  readonly values: ReadonlyMap<string, MetricValue>;
+  readonly accounting: Accounting;
+  /** The same once every window has gone past the horizon. */
+  readonly settled: Accounting;
+  readonly figures: Readonly<Record<string, number>>;
+  readonly refused: ReadonlyMap<string, string>;
+}
+
+const PARTITIONS = [0, 1, 2, 3, 4, 5];
+
+/** The log: lines get their offsets in order. */
+export function recordsOf(lines: readonly Line[]): readonly BrokerRecord[] {
+  const next = new Map<TopicPartition, number>();
+  return lines.map(({ topic, partition, event }) => {
+    const name = topicPartition(topic, partition);
+    const offset = next.get(name) ?? 0;
+    next.set(name, offset + 1);
+    const value = Buffer.from(JSON.stringify(event));
+    return { topic, partition, offset, key: null, value, headers: {}, timestamp: 0 };
+  });
+}
+
+export function drive(records: readonly BrokerRecord[], options: Drive = {}): Driven {
+  const { crashes = [], batch = 10, saveEvery = 3, live = false, definitions = METRICS, groupsMax } = options;
+  const dir = mkdtempSync(join(tmpdir(), 'instashop-golden-'));
+  const values = new Map<string, MetricValue>();
+  const refused = new Map<string, string>();
+  const ends = endsOf(records, definitions);
+
+  const emit = (engine: WindowEngine): void => {
+    for (const { key, value } of new Emission(engine.unsent).take(0, true)) {
+      const written = JSON.parse(Buffer.from(value).toString()) as MetricValue;
+      if (key !== metricKey(written)) throw new Error(`${key} is not ${metricKey(written)}`);
+      const before = values.get(key!);
+      if (before === undefined || metricVersion(written) > metricVersion(before)) values.set(key!, written);
+    }
+  };
+  const life = (crashAfter: number, finish: boolean): Driven | null => {
+    const checkpoint = openSqliteCheckpoint(dir, definitions, silentLog);
+    const state = checkpoint.load();
+    const from = new Map(state?.offsets.map(({ source, nextOffset }) => [source, nextOffset]));
+    const next = (name: TopicPartition) => from.get(name) ?? 0;
+    const sources = [...ends].map(([name, end]) => {
+      const [topic, partition] = name.split('/') as [string, string];
+      const lag = live ? 0 : end - next(name);
+      return { topic, partition: Number(partition), topicId: 't', nextOffset: next(name), lag };
+    });
+    const size = groupsMax === undefined ? {} : { groupsMax };
+    const engine = new WindowEngine({ definitions, sources, state, now: 0, ...size });
+    const left = records.filter(
+      (record) => record.offset >= next(topicPartition(record.topic, record.partition)),
+    );
+    const taken = left.slice(0, crashAfter);
+    for (let i = 0, batches = 1; i < taken.length; i += batch, batches++) {
+      const some = taken.slice(i, i + batch);
+      for (const { record, reason } of engine.apply(some, live ? new Map() : lagAfter(some, ends), 0)) {
+        refused.set(`${topicPartition(record.topic, record.partition)}/${record.offset}`, reason);
+      }
+      emit(engine);
+      if (batches % saveEvery === 0) checkpoint.save(engine.takeChanges());
+    }
+    let result: Driven | null = null;
+    if (finish) {
+      pass(engine, 60);
+      emit(engine);
+      checkpoint.save(engine.takeChanges());
+      const accounting = readAccounting(dir, definitions)!;
+      const figures = engine.figures(0);
+      pass(engine, 2 * (REPAIR_HORIZON_MS / 1_000) + 86_400);
+      checkpoint.save(engine.takeChanges());
+      result = { values, refused, accounting, settled: readAccounting(dir, definitions)!, figures };
+    }
+    checkpoint.close();
+    return result;
+  };
+  try {
+    for (const crashAfter of crashes) life(crashAfter, false);
+    return life(Number.POSITIVE_INFINITY, true)!;
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+/** Time passes without events. */
+function pass(engine: WindowEngine, seconds: number): void {
+  for (let second = 5; second <= seconds; second += 5) engine.pass(second * 1_000);
+}
+
+function endsOf(records: readonly BrokerRecord[], definitions: readonly MetricDefinition[]) {
+  const topics = new Set(definitions.flatMap((definition) => definition.topics));
+  const ends = new Map<TopicPartition, number>();
+  for (const topic of topics) for (const one of PARTITIONS) ends.set(topicPartition(topic, one), 0);
+  for (const { topic, partition, offset } of records) ends.set(topicPartition(topic, partition), offset + 1);
+  return ends;
+}
+
+const lagAfter = (batch: readonly BrokerRecord[], ends: ReadonlyMap<TopicPartition, number>) =>
+  new Map(
+    batch.map(({ topic, partition, offset }): [TopicPartition, number] => {
+      const name = topicPartition(topic, partition);
+      return [name, ends.get(name)! - offset - 1];
+    }),
+  );
