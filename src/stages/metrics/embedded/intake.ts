@@ -118,17 +118,20 @@ export class Intake {
   }
 }
 
-function read(program: TopicProgram, event: Readonly<Record<string, unknown>> | null): TakenEvent['refusal'] {
-  if (event === null) return { reason: 'invalid_json', message: 'the value is not a JSON object' };
-  const wrong = program.read(event);
+type Parsed = Readonly<Record<string, unknown>> | null;
+
+function read(program: TopicProgram, event: Parsed | undefined): TakenEvent['refusal'] {
+  if (event === undefined) return { reason: 'invalid_json', message: 'the bytes are not JSON' };
+  const wrong = event === null ? 'the value is not an object' : program.read(event);
   return wrong === null ? null : { reason: 'schema', message: wrong };
 }
 
-function parse(value: Uint8Array): Readonly<Record<string, unknown>> | null {
+/** null: JSON, but no object. undefined: not JSON. */
+function parse(value: Uint8Array): Parsed | undefined {
   try {
     const event: unknown = JSON.parse(utf8.decode(value));
-    return typeof event === 'object' && event !== null ? (event as Readonly<Record<string, unknown>>) : null;
+    return typeof event === 'object' && event !== null ? (event as Parsed) : null;
   } catch {
-    return null;
+    return undefined;
   }
 }
