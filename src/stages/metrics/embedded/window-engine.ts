@@ -176,7 +176,8 @@ export class WindowEngine {
       if (committedAt > cell.newestCommittedAt) cell.newestCommittedAt = committedAt;
       for (let j = 0; j < labels.length; j++) {
         const label = values[labels[j]!] as string | null;
-        if (label !== null && label > (cell.labels[j] ?? '')) cell.labels[j] = label;
+        const shown = cell.labels[j]!;
+        if (label !== null && (shown === null || label > shown)) cell.labels[j] = label;
       }
       if (window.closed) {
         cell.revision++;
