@@ -1,7 +1,13 @@
 import type pg from 'pg';
-import { UserError } from '../../lib/errors.ts';
 import { INSERT_EVENTS } from './load-sql.ts';
-import type { LoadedOffset, LoadRecord, LoadResult, Rejected, Warehouse } from './warehouse.ts';
+import {
+  type LoadedOffset,
+  type LoadRecord,
+  type LoadResult,
+  type Rejected,
+  topicMadeAnew,
+  type Warehouse,
+} from './warehouse.ts';
 
 /** The warehouse's `load`, on a connection that nothing else uses meanwhile. */
 export async function loadBatch(
@@ -73,12 +79,6 @@ interface OffsetRow {
   topic_id: string;
   next_offset: string;
 }
-
-export const topicMadeAnew = (topic: string): UserError =>
-  new UserError(
-    `topic ${topic} was made anew since the warehouse was loaded: its offsets mean other records now`,
-    'If the log was lost on purpose, start over with `instashop reset`; else bring the old log back.',
-  );
 
 async function moveOffsets(client: pg.ClientBase, offsets: readonly LoadedOffset[]): Promise<void> {
   await client.query({

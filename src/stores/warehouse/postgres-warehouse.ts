@@ -22,8 +22,9 @@ export function postgresWarehouse({ url, clock, retentionDays = 400 }: PostgresW
     application_name: 'instashop-warehouse',
     options: '-c timezone=UTC',
   });
-  // A connection that dies while idle is replaced by the pool; one in use rejects its query.
+  // A connection that dies while idle is replaced by the pool; one in use rejects its next query.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   const withClient = async <T>(action: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
     const client = await pool.connect();
     let failed = true;

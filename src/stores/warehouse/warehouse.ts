@@ -2,6 +2,7 @@
 // in one transaction.
 import type { DeadLetterReason } from '../../contracts/dead-letter.ts';
 import type { ShopEvent } from '../../contracts/events/events.ts';
+import { UserError } from '../../lib/errors.ts';
 
 /** A validated event with where it stands in the log. */
 export interface LoadRecord {
@@ -115,3 +116,10 @@ export interface Warehouse {
   }>;
   close(): Promise<void>;
 }
+
+/** The stored offsets of this topic belong to another one of the same name. */
+export const topicMadeAnew = (topic: string): UserError =>
+  new UserError(
+    `topic ${topic} was made anew since the warehouse was loaded: its offsets mean other records now`,
+    'If the log was lost on purpose, start over with `instashop reset`; else bring the old log back.',
+  );
