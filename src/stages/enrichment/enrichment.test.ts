@@ -7,6 +7,7 @@ import { HEADERS, TOPICS } from '../../contracts/topics.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { eventId } from '../../lib/ids.ts';
 import { silentLog } from '../../lib/log.ts';
+import { positionOf } from '../../lib/position.ts';
 import type { OutgoingRecord } from '../../stores/broker/broker.ts';
 import { enrichment } from './enrichment.ts';
 
@@ -85,7 +86,9 @@ test('killed between append and acknowledgement: each item stands in the log onc
 
 test('an append of which only a part became durable is completed', async () => {
   const { broker, runOnce } = setUp();
-  await broker.append([saleRecord(1)]);
+  const position = positionOf(1n, 0);
+  const record = saleRecord(1, { source_position: position });
+  await broker.append([{ ...record, headers: { [HEADERS.position]: position } }]);
   const whole = broker.append;
   broker.append = async (records) => {
     broker.append = whole;
@@ -98,6 +101,40 @@ test('an append of which only a part became durable is completed', async () => {
     .records(TOPICS.transactionItems.name)
     .map((record) => json(record).transaction_detail_id);
   assert.deepEqual(ids, [11, 12]);
+});
+
+test('sales that a dead process wrote late are dropped, also after a restart', async () => {
+  const { broker, runOnce } = setUp();
+  const at = (id: number, ordinal: number): OutgoingRecord => {
+    const position = positionOf(1n, ordinal);
+    return { ...saleRecord(id, { source_position: position }), headers: { [HEADERS.position]: position } };
+  };
+  await broker.append([at(1, 4), at(7, 5), at(1, 4)]);
+  assert.equal((await runOnce()).figures['position_dropped'], 1);
+  await broker.append([at(7, 5), at(13, 6)]);
+  assert.equal((await runOnce()).figures['position_dropped'], 1);
+  const ids = broker
+    .records(TOPICS.transactionItems.name)
+    .map((record) => json(record).transaction_detail_id);
+  assert.deepEqual(ids, [11, 12, 71, 72, 131, 132]);
+});
+
+test('a sale replayed for this stage makes items for all, each a replay of its own; others are not for us', async () => {
+  const { broker, runOnce } = setUp();
+  const replay = { [HEADERS.replayOf]: 'dead_letters/1/3', [HEADERS.replayFor]: 'enrichment' };
+  await broker.append([
+    { ...saleRecord(1), headers: replay },
+    { ...saleRecord(7), headers: { ...replay, [HEADERS.replayFor]: 'metrics' } },
+  ]);
+  await runOnce();
+  const items = broker.records(TOPICS.transactionItems.name);
+  assert.deepEqual(
+    items.map(({ key, headers }) => [key, headers[HEADERS.replayOf], headers[HEADERS.replayFor]]),
+    [
+      ['1', 'dead_letters/1/3/0', undefined],
+      ['1', 'dead_letters/1/3/1', undefined],
+    ],
+  );
 });
 
 test('nothing is acknowledged before its items are in the log', async () => {

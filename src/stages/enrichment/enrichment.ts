@@ -7,8 +7,15 @@ import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { commitOf, POSITION_START, type Position, positionOf } from '../../lib/position.ts';
 import { healthOf, type Stage, stageCounts } from '../../lib/stage.ts';
-import type { Broker, BrokerRecord, OutgoingRecord } from '../../stores/broker/broker.ts';
+import {
+  type Broker,
+  type BrokerRecord,
+  type OutgoingRecord,
+  type TopicPartition,
+  topicPartition,
+} from '../../stores/broker/broker.ts';
 import { deadLetterRecord } from '../../stores/broker/dead-letters.ts';
+import { PositionFilter } from '../../stores/broker/position-filter.ts';
 import { itemLedger } from './item-ledger.ts';
 
 const NAME = 'enrichment';
@@ -31,15 +38,18 @@ export function enrichment({ broker, clock, log }: EnrichmentOptions): Stage {
   const counts = stageCounts();
 
   const run = async (signal: AbortSignal) => {
-    const done = await donePositions(broker);
+    const { done, filter } = await startPositions(broker);
     log.info('started', { continues_after: JSON.stringify([...done.values()]) });
     const options = { topics: [TOPICS.transactions.name], group: NAME, signal };
     for await (const batch of broker.read({ ...options, recordsMax: RECORDS_MAX, bytesMax: BYTES_MAX })) {
-      const output = batch.records.flatMap((record) => enrich(record, done.get(record.partition)!));
+      const output = batch.records
+        .filter((record) => isForUs(record) && (isReadBefore(record, done) || filter.admit(record)))
+        .flatMap((record) => enrich(record, done.get(record.partition)!));
       await broker.append(output);
       await batch.ack();
       counts.lag = [...batch.lag.values()].reduce((sum, lag) => sum + lag, 0);
       counts.processed += batch.records.length;
+      counts.figures['position_dropped'] = filter.dropped;
     }
   };
 
@@ -69,29 +79,40 @@ export function enrichment({ broker, clock, log }: EnrichmentOptions): Stage {
 
 /**
  * An item as a record of its own, still at its sale's place. Its position is the offset after its sale's, so that it
- * is never POSITION_START. Items of a replayed sale are for every reader.
+ * is never POSITION_START. Items of a replayed sale are for every reader, and each is a replay of its own.
  */
 function itemRecord(sale: BrokerRecord, item: TransactionItemEvent, index: number): BrokerRecord {
-  const headers: Record<string, string> = { [HEADERS.position]: positionOf(BigInt(sale.offset) + 1n, index) };
-  for (const name of [HEADERS.snapshot, HEADERS.replayOf]) {
-    const value = sale.headers[name];
-    if (value !== undefined) headers[name] = value;
-  }
+  const { [HEADERS.snapshot]: snapshot, [HEADERS.replayOf]: replayOf } = sale.headers;
+  const headers = {
+    [HEADERS.position]: positionOf(BigInt(sale.offset) + 1n, index),
+    ...(snapshot && { [HEADERS.snapshot]: snapshot }),
+    ...(replayOf && { [HEADERS.replayOf]: `${replayOf}/${index}` }),
+  };
   return { ...sale, value: Buffer.from(JSON.stringify(item)), headers };
 }
 
+/** Read before, as the tails tell: its sale was admitted then, and only items that are missing are made. */
+const isReadBefore = ({ partition, offset }: BrokerRecord, done: ReadonlyMap<number, Position>): boolean =>
+  BigInt(offset) < commitOf(done.get(partition)!);
+
+const isForUs = ({ headers }: BrokerRecord): boolean =>
+  headers[HEADERS.replayFor] === undefined || headers[HEADERS.replayFor] === NAME;
+
 /**
- * The position of the newest item record in each partition: what is at or below it is in the log already. A tail
- * beyond the end of transactions means that topic was made anew, and rejects with a UserError.
+ * What the newest item record in each partition tells: items at or below its position are in the log already, and its
+ * sale's position is the highest that was taken. A tail beyond the end of transactions means that topic was made anew,
+ * and rejects with a UserError.
  */
-async function donePositions(broker: Pick<Broker, 'partitions'>): Promise<ReadonlyMap<number, Position>> {
+async function startPositions(broker: Pick<Broker, 'partitions'>) {
   const [sales, items] = await Promise.all([
     broker.partitions(TOPICS.transactions.name),
     broker.partitions(TOPICS.transactionItems.name),
   ]);
   const done = new Map<number, Position>();
-  for (const { partition, end } of sales) {
-    const position = items[partition]?.tail?.headers[HEADERS.position] ?? POSITION_START;
+  const taken: Record<TopicPartition, Position> = {};
+  for (const { topic, partition, end } of sales) {
+    const tail = items[partition]?.tail;
+    const position = tail?.headers[HEADERS.position] ?? POSITION_START;
     if (commitOf(position) > BigInt(end)) {
       throw new UserError(
         `topic transactions was made anew: partition ${partition} ends at ${end}, but items were made up to ${commitOf(position)}`,
@@ -99,6 +120,10 @@ async function donePositions(broker: Pick<Broker, 'partitions'>): Promise<Readon
       );
     }
     done.set(partition, position);
+    if (tail && tail.headers[HEADERS.replayOf] === undefined) {
+      const item = JSON.parse(Buffer.from(tail.value).toString()) as TransactionItemEvent;
+      taken[topicPartition(topic, partition)] = item.source_position;
+    }
   }
-  return done;
+  return { done, filter: new PositionFilter(taken) };
 }
