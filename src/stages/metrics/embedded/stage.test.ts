@@ -109,6 +109,24 @@ test('values that could not be written are written after the next start: the che
   assert.equal(counted(), 2);
 });
 
+test('a checkpoint that is due waits for the values that are not', async () => {
+  await broker.append([sale(1)]);
+  broker.before = (_call, records) => {
+    if (records[0]?.topic === TOPICS.transactions.name) return;
+    if (counted() === 1 && records.length > 0) throw new Error('disk full');
+  };
+  const stage = stageOf({ emitIntervalMs: 60_000 });
+  const more = systemClock.sleep(30).then(() => broker.append([sale(2)]));
+  await assert.rejects(
+    runUntil(() => false, stage),
+    /disk full/,
+  );
+  await more;
+  broker.before = () => {};
+  await runUntil(() => counted() === 2);
+  assert.equal(counted(), 2);
+});
+
 test('dead letters are durable before the checkpoint moves past them, and are not counted twice', async () => {
   let failures = 0;
   broker.before = (_call, records) => {
