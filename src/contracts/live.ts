@@ -8,6 +8,8 @@ export const API = {
   health: '/api/v1/health',
 } as const;
 
+/** Length of a window (contracts/metrics.ts). */
+export const LIVE_WINDOW_MS = 30_000;
 /** The page shows the windows that start within this of the newest one: 20 windows of 30 s. */
 export const LIVE_SPAN_MS = 600_000;
 /** A heartbeat comes at least this often, whatever happens. */

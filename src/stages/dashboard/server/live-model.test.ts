@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LIVE_SPAN_MS, liveKey } from '../../../contracts/live.ts';
+import { LIVE_SPAN_MS, LIVE_WINDOW_MS, liveKey } from '../../../contracts/live.ts';
 import { metricKey } from '../../../contracts/metric-value.ts';
 import { WINDOW_MS } from '../../../contracts/metrics.ts';
 import { shopHealth, shopWindow } from '../testing/fake-shop.ts';
@@ -66,4 +66,5 @@ test('metrics that the page does not show do not travel, and the key is the stor
   assert.equal(liveValue({ ...late[0]!, metric: 'searches' }), null);
   const value = liveValue(late[0]!)!;
   assert.equal(liveKey(value), metricKey(late[0]!));
+  assert.equal(LIVE_WINDOW_MS, WINDOW_MS);
 });

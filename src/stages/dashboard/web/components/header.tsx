@@ -1,0 +1,111 @@
+import {
+  currencies,
+  currency,
+  formats,
+  language,
+  model,
+  now,
+  paintedAt,
+  paused,
+  setCurrency,
+  setLanguage,
+  state,
+  texts,
+  theme,
+  togglePause,
+  toggleTheme,
+} from '../state.ts';
+
+function Connection() {
+  const t = texts.value;
+  const is = state.value;
+  const committedAt = model.value?.newestCommittedAt ?? null;
+  const age = committedAt === null ? t.noEvent : t.lastEvent(formats.value.age(now.value - committedAt));
+  return (
+    <div class="connection" data-state={is}>
+      <span class="dot" aria-hidden="true" />
+      <strong role="status" title={t.stateHelp[is]}>
+        {t.state[is]}
+      </strong>
+      <span class="age">{is === 'paused' ? t.asOf(formats.value.clock(paintedAt.value)) : age}</span>
+    </div>
+  );
+}
+
+function CurrencyChoice() {
+  if (currencies.value.length < 2) return null;
+  return (
+    <select
+      class="control"
+      aria-label={texts.value.currency}
+      value={currency.value}
+      onChange={(event) => setCurrency(event.currentTarget.value)}
+    >
+      {currencies.value.map((code) => (
+        <option key={code} value={code}>
+          {code}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+const SUN =
+  'M12 4V2m0 20v-2m8-8h2M2 12h2m13.7-5.7 1.4-1.4M4.9 19.1l1.4-1.4m11.4 0 1.4 1.4M4.9 4.9l1.4 1.4M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0Z';
+const MOON = 'M20 14.5A8 8 0 0 1 9.5 4a8 8 0 1 0 10.5 10.5Z';
+
+function ThemeButton() {
+  const t = texts.value;
+  const dark = theme.value === 'dark';
+  const label = dark ? t.light : t.dark;
+  return (
+    <button type="button" class="control icon" aria-label={label} title={label} onClick={toggleTheme}>
+      <svg viewBox="0 0 24 24" aria-hidden="true">
+        <path d={dark ? SUN : MOON} />
+      </svg>
+    </button>
+  );
+}
+
+export function Header() {
+  const t = texts.value;
+  const other = language.value === 'en' ? 'es' : 'en';
+  const profile = model.value?.profile;
+  return (
+    <header>
+      <div class="brand">
+        <svg viewBox="0 0 32 32" aria-hidden="true">
+          <rect width="32" height="32" rx="7" />
+          <path d="M8 23v-6M14 23V9M20 23v-9M26 23v-4" />
+        </svg>
+        <h1>
+          InstaShop <span>{language.value === 'en' ? 'Live' : 'en vivo'}</span>
+        </h1>
+        {profile !== undefined && (
+          <span class="badge" title={t.profile(profile)}>
+            {profile}
+          </span>
+        )}
+      </div>
+      <Connection />
+      <div class="controls">
+        <CurrencyChoice />
+        <button type="button" class="control" onClick={togglePause}>
+          {paused.value ? t.resume : t.pause}
+        </button>
+        <button
+          type="button"
+          class="control"
+          lang={other}
+          aria-label={`${other.toUpperCase()}: ${t.otherLanguage}`}
+          title={t.otherLanguage}
+          onClick={() => setLanguage(other)}
+        >
+          {other.toUpperCase()}
+        </button>
+        <ThemeButton />
+      </div>
+      {state.value !== 'live' && <p class="strip">{t.stateHelp[state.value]}</p>}
+    </header>
+  );
+}

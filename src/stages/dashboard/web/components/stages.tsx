@@ -1,0 +1,83 @@
+import { type LiveStage, SILENT_AFTER_MS } from '../../../../contracts/live.ts';
+import { formats, model, now, texts } from '../state.ts';
+
+/** The order of the flow; a stage that is not here comes after, by name. */
+const FLOW = ['generator', 'capture', 'enrichment', 'loader', 'metrics', 'publisher', 'dashboard'];
+const rank = (stage: string): number => (FLOW.indexOf(stage) + FLOW.length + 1) % (FLOW.length + 1);
+
+type Shown = LiveStage['state'] | 'silent';
+
+const shownState = (stage: LiveStage): Shown =>
+  stage.state !== 'failed' && stage.state !== 'stopped' && now.value - stage.at > SILENT_AFTER_MS
+    ? 'silent'
+    : stage.state;
+
+function Row({ stage }: { stage: LiveStage }) {
+  const t = texts.value;
+  const f = formats.value;
+  const state = shownState(stage);
+  const lag =
+    stage.lag === null
+      ? '–'
+      : stage.lag_unit === 'bytes'
+        ? t.bytes(f.bytes(stage.lag))
+        : t.records(f.count(stage.lag));
+  return (
+    <tr data-stage={stage.stage}>
+      <th scope="row">{stage.stage}</th>
+      <td>
+        <span class="stage-state" data-state={state} title={stage.last_error ?? undefined}>
+          {t.stageStates[state]}
+        </span>
+      </td>
+      <td class="num">{lag}</td>
+      <td class="num">{stage.newest_at === null ? '–' : t.ago(f.age(now.value - stage.newest_at))}</td>
+      <td class="num">{f.count(stage.processed)}</td>
+      <td class={stage.dead_letters > 0 ? 'num warn' : 'num'}>{f.count(stage.dead_letters)}</td>
+      <td class={stage.errors > 0 ? 'num warn' : 'num'}>{f.count(stage.errors)}</td>
+    </tr>
+  );
+}
+
+/** What each stage says of itself, in the order of the flow. */
+export function Stages() {
+  const t = texts.value;
+  const stages = [...(model.value?.stages.values() ?? [])].sort(
+    (a, b) => rank(a.stage) - rank(b.stage) || a.stage.localeCompare(b.stage),
+  );
+  return (
+    <section class="stages" aria-labelledby="stages-title">
+      <div class="section-head">
+        <h2 id="stages-title">{t.stages}</h2>
+        <p class="note">{stages.length === 0 ? t.noStage : t.stagesNote}</p>
+      </div>
+      {stages.length > 0 && (
+        <section
+          class="scroll"
+          // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls sideways on a phone.
+          tabIndex={0}
+          aria-label={t.stagesTable}
+        >
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">{t.stage}</th>
+                <th scope="col">{t.state_}</th>
+                {[t.lag, t.fresh, t.processed, t.deadLetters, t.errors].map((label) => (
+                  <th key={label} scope="col" class="num">
+                    {label}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {stages.map((stage) => (
+                <Row key={stage.stage} stage={stage} />
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,9 @@
+import { render } from 'preact';
+import 'uplot/dist/uPlot.min.css';
+import './styles/base.css';
+import './styles/page.css';
+import { App } from './app.tsx';
+import { start } from './state.ts';
+
+start();
+render(<App />, document.getElementById('page')!);
