@@ -25,7 +25,6 @@ export interface Drive {
   /** true: the reader is at the end of every partition after each batch, as in a running system. */
   readonly live?: boolean;
   readonly definitions?: readonly MetricDefinition[];
-  readonly groupsMax?: number;
 }
 
 export interface Driven {
@@ -52,64 +51,75 @@ export function recordsOf(lines: readonly Line[]): readonly BrokerRecord[] {
   });
 }
 
+/** Lives of the engine, one after each crash, on one checkpoint; the last one takes everything that is left. */
 export function drive(records: readonly BrokerRecord[], options: Drive = {}): Driven {
-  const { crashes = [], batch = 10, saveEvery = 3, live = false, definitions = METRICS, groupsMax } = options;
+  const { crashes = [], definitions = METRICS } = options;
   const dir = mkdtempSync(join(tmpdir(), 'instashop-golden-'));
-  const values = new Map<string, MetricValue>();
-  const refused = new Map<string, string>();
-  const ends = endsOf(records, definitions);
-
-  const emit = (engine: WindowEngine): void => {
-    for (const { key, value } of new Emission(engine.unsent).take(0, true)) {
-      const written = JSON.parse(Buffer.from(value).toString()) as MetricValue;
-      if (key !== metricKey(written)) throw new Error(`${key} is not ${metricKey(written)}`);
-      const before = values.get(key!);
-      if (before === undefined || metricVersion(written) > metricVersion(before)) values.set(key!, written);
-    }
-  };
-  const life = (crashAfter: number, finish: boolean): Driven | null => {
-    const checkpoint = openSqliteCheckpoint(dir, definitions, silentLog);
-    const state = checkpoint.load();
-    const from = new Map(state?.offsets.map(({ source, nextOffset }) => [source, nextOffset]));
-    const next = (name: TopicPartition) => from.get(name) ?? 0;
-    const sources = [...ends].map(([name, end]) => {
-      const [topic, partition] = name.split('/') as [string, string];
-      const lag = live ? 0 : end - next(name);
-      return { topic, partition: Number(partition), topicId: 't', nextOffset: next(name), lag };
-    });
-    const size = groupsMax === undefined ? {} : { groupsMax };
-    const engine = new WindowEngine({ definitions, sources, state, now: 0, ...size });
-    const left = records.filter(
-      (record) => record.offset >= next(topicPartition(record.topic, record.partition)),
-    );
-    const taken = left.slice(0, crashAfter);
-    for (let i = 0, batches = 1; i < taken.length; i += batch, batches++) {
-      const some = taken.slice(i, i + batch);
-      for (const { record, reason } of engine.apply(some, live ? new Map() : lagAfter(some, ends), 0)) {
-        refused.set(`${topicPartition(record.topic, record.partition)}/${record.offset}`, reason);
-      }
-      emit(engine);
-      if (batches % saveEvery === 0) checkpoint.save(engine.takeChanges());
-    }
-    let result: Driven | null = null;
-    if (finish) {
-      pass(engine, 60);
-      emit(engine);
-      checkpoint.save(engine.takeChanges());
-      const accounting = readAccounting(dir, definitions)!;
-      const figures = engine.figures(0);
-      pass(engine, 2 * (REPAIR_HORIZON_MS / 1_000) + 86_400);
-      checkpoint.save(engine.takeChanges());
-      result = { values, refused, accounting, settled: readAccounting(dir, definitions)!, figures };
-    }
-    checkpoint.close();
-    return result;
-  };
+  const log = { records, ends: endsOf(records, definitions) };
+  const reader: Reader = { values: new Map(), refused: new Map() };
   try {
-    for (const crashAfter of crashes) life(crashAfter, false);
-    return life(Number.POSITIVE_INFINITY, true)!;
+    for (const crashAfter of crashes) live(dir, log, reader, options, crashAfter).checkpoint.close();
+    const { engine, checkpoint } = live(dir, log, reader, options, Number.POSITIVE_INFINITY);
+    pass(engine, 60);
+    emit(engine, reader);
+    checkpoint.save(engine.takeChanges());
+    const accounting = readAccounting(dir, definitions)!;
+    const figures = engine.figures(0);
+    pass(engine, REPAIR_HORIZON_MS / 1_000 + 3_600);
+    checkpoint.save(engine.takeChanges());
+    checkpoint.close();
+    return { ...reader, accounting, figures, settled: readAccounting(dir, definitions)! };
   } finally {
     rmSync(dir, { recursive: true });
+  }
+}
+
+/** What is outside the engine and outlives it. */
+interface Reader {
+  readonly values: Map<string, MetricValue>;
+  readonly refused: Map<string, string>;
+}
+interface Log {
+  readonly records: readonly BrokerRecord[];
+  readonly ends: ReadonlyMap<TopicPartition, number>;
+}
+
+/** From the checkpoint on, until so many records were taken. */
+function live(dir: string, { records, ends }: Log, reader: Reader, options: Drive, crashAfter: number) {
+  const { batch = 10, saveEvery = 3, live: caughtUp = false, definitions = METRICS } = options;
+  const checkpoint = openSqliteCheckpoint(dir, definitions, silentLog);
+  const state = checkpoint.load();
+  const from = new Map(state?.offsets.map(({ source, nextOffset }) => [source, nextOffset]));
+  const next = (name: TopicPartition) => from.get(name) ?? 0;
+  const sources = [...ends].map(([name, end]) => {
+    const [topic, partition] = name.split('/') as [string, string];
+    const lag = caughtUp ? 0 : end - next(name);
+    return { topic, partition: Number(partition), topicId: 't', nextOffset: next(name), lag };
+  });
+  const engine = new WindowEngine({ definitions, sources, state, now: 0 });
+  const left = records.filter(
+    ({ topic, partition, offset }) => offset >= next(topicPartition(topic, partition)),
+  );
+  const taken = left.slice(0, crashAfter);
+  for (let i = 0, batches = 1; i < taken.length; i += batch, batches++) {
+    const some = taken.slice(i, i + batch);
+    const refusals = engine.apply(some, caughtUp ? new Map() : lagAfter(some, ends), 0);
+    for (const { record, reason } of refusals) {
+      reader.refused.set(`${topicPartition(record.topic, record.partition)}/${record.offset}`, reason);
+    }
+    emit(engine, reader);
+    if (batches % saveEvery === 0) checkpoint.save(engine.takeChanges());
+  }
+  return { engine, checkpoint };
+}
+
+/** Writes what changed; the reader keeps the newest version of each key. */
+function emit(engine: WindowEngine, { values }: Reader): void {
+  for (const { key, value } of new Emission(engine.unsent).take(0, true)) {
+    const written = JSON.parse(Buffer.from(value).toString()) as MetricValue;
+    if (key !== metricKey(written)) throw new Error(`${key} is not ${metricKey(written)}`);
+    const before = values.get(key);
+    if (before === undefined || metricVersion(written) > metricVersion(before)) values.set(key, written);
   }
 }
 
