@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import test, { afterEach, beforeEach } from 'node:test';
 import { METRICS } from '../../../contracts/metrics.ts';
 import { type Log, silentLog } from '../../../lib/log.ts';
+import { isRetryable } from '../../../lib/retry.ts';
 import type { CheckpointChanges } from './checkpoint.ts';
 import { openSqliteCheckpoint, readAccounting } from './sqlite-checkpoint.ts';
 
@@ -134,4 +136,17 @@ test('a second process takes the checkpoint over, and the first cannot save any 
 
 test('accounting is null where no checkpoint is', () => {
   assert.equal(readAccounting(dir), null);
+});
+
+test('a file that is busy is a fault that passes: nothing is saved, and the next save may succeed', () => {
+  const checkpoint = open();
+  checkpoint.save(changes(5));
+  const file = new DatabaseSync(join(dir, 'checkpoint.db'));
+  file.exec('BEGIN IMMEDIATE');
+  assert.throws(() => checkpoint.save(changes(6)), isRetryable);
+  file.exec('ROLLBACK');
+  file.close();
+  checkpoint.save(changes(7));
+  assert.equal(checkpoint.load()!.offsets[0]!.nextOffset, 7);
+  checkpoint.close();
 });

@@ -7,6 +7,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { METRICS, type MetricDefinition } from '../../../contracts/metrics.ts';
 import { UserError } from '../../../lib/errors.ts';
 import type { Log } from '../../../lib/log.ts';
+import { openSqlite, sqliteFault, transaction } from '../../../lib/sqlite.ts';
 import type { TopicPartition } from '../../../stores/broker/broker.ts';
 import type { Accounting, Fate } from '../engine.ts';
 import { accountingOf } from './accounting.ts';
@@ -16,31 +17,32 @@ import type { Scalar } from './fields.ts';
 import type { LedgerKind } from './ledgers.ts';
 
 const FILE = 'checkpoint.db';
-/** Of the tables below; part of what must fit. */
+const KIND = 0x4953_4d43;
 const FORMAT = 1;
+const REMEDY = 'Remove the file: the windows are then computed anew from the start of the log.';
 
-const TABLES = `
-  CREATE TABLE IF NOT EXISTS owner (number INTEGER NOT NULL);
-  CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS offsets (
+const SCHEMA = `
+  CREATE TABLE owner (number INTEGER NOT NULL);
+  CREATE TABLE meta (name TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE offsets (
     source TEXT PRIMARY KEY, topic_id TEXT NOT NULL, next_offset INTEGER NOT NULL, newest INTEGER) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS cells (
+  CREATE TABLE cells (
     id INTEGER PRIMARY KEY, definition TEXT NOT NULL, window_start INTEGER NOT NULL, group_json TEXT NOT NULL,
     state_json TEXT NOT NULL);
-  CREATE INDEX IF NOT EXISTS cells_by_window ON cells (window_start);
-  CREATE TABLE IF NOT EXISTS members (cell INTEGER NOT NULL, sets_json TEXT NOT NULL);
-  CREATE INDEX IF NOT EXISTS members_by_cell ON members (cell);
-  CREATE TABLE IF NOT EXISTS ledgers (
+  CREATE INDEX cells_by_window ON cells (window_start);
+  CREATE TABLE members (cell INTEGER NOT NULL, sets_json TEXT NOT NULL);
+  CREATE INDEX members_by_cell ON members (cell);
+  CREATE TABLE ledgers (
     kind TEXT, definition TEXT, day TEXT, name TEXT, sums_json TEXT NOT NULL,
     PRIMARY KEY (kind, definition, day, name)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS tallies (
+  CREATE TABLE tallies (
     topic TEXT, day TEXT, fate TEXT, count INTEGER NOT NULL, PRIMARY KEY (topic, day, fate)) WITHOUT ROWID;`;
 
 const DATA_TABLES = ['meta', 'offsets', 'cells', 'members', 'ledgers', 'tallies'];
 
 /** What a saved state belongs to: another text means that it cannot be gone on from. */
 const fingerprint = (definitions: readonly MetricDefinition[]): string =>
-  hash('sha256', JSON.stringify([FORMAT, definitions]));
+  hash('sha256', JSON.stringify(definitions));
 
 /** Opens (and makes) the checkpoint in `dir` and takes it over from whoever had it open. */
 export function openSqliteCheckpoint(
@@ -49,7 +51,7 @@ export function openSqliteCheckpoint(
   log: Log,
 ): Checkpoint {
   mkdirSync(dir, { recursive: true });
-  return withSqlite(() => new SqliteCheckpoint(join(dir, FILE), fingerprint(definitions), log));
+  return new SqliteCheckpoint(join(dir, FILE), fingerprint(definitions), log);
 }
 
 /**
@@ -83,6 +85,7 @@ export function readAccounting(dir: string, definitions = METRICS): Accounting |
 }
 
 class SqliteCheckpoint implements Checkpoint {
+  readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #fingerprint: string;
   readonly #log: Log;
@@ -96,8 +99,9 @@ class SqliteCheckpoint implements Checkpoint {
   constructor(path: string, fingerprint: string, log: Log) {
     this.#fingerprint = fingerprint;
     this.#log = log;
-    this.#db = new DatabaseSync(path, { timeout: 5_000 });
-    this.#db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${TABLES}`);
+    this.#path = path;
+    const pragmas = 'PRAGMA synchronous = NORMAL;';
+    this.#db = openSqlite({ path, kind: KIND, format: FORMAT, schema: SCHEMA, pragmas, remedy: REMEDY });
     const prepare = (sql: string): StatementSync => this.#db.prepare(sql);
     this.#statements = {
       meta: prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)'),
@@ -138,17 +142,19 @@ class SqliteCheckpoint implements Checkpoint {
   }
 
   save(changes: CheckpointChanges): void {
-    withSqlite(() =>
+    try {
       transaction(this.#db, () => {
         if (this.#statements.owner.get()?.['number'] !== this.#owner) {
           throw new UserError(
             'another process has taken over the metrics checkpoint',
-            'run one metrics stage a data folder',
+            'Run one metrics stage a data folder.',
           );
         }
         this.#write(changes);
-      }),
-    );
+      });
+    } catch (error) {
+      throw sqliteFault(error, { path: this.#path, remedy: REMEDY });
+    }
   }
 
   #write({ offsets, meta, cells, evicted, ledgers, tallies }: CheckpointChanges): void {
@@ -178,33 +184,6 @@ class SqliteCheckpoint implements Checkpoint {
 
   close(): void {
     this.#db.close();
-  }
-}
-
-/** SQLite's codes for a full disk, a failing disk, and a file that is busy or cannot be opened just now. */
-const PASSING = new Set([5, 6, 10, 13, 14]);
-
-function withSqlite<T>(action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    const code = (error as { errcode?: unknown }).errcode;
-    if (typeof code === 'number' && PASSING.has(code & 0xff))
-      Object.assign(error as Error, { retryable: true });
-    throw error;
-  }
-}
-
-function transaction<T>(db: DatabaseSync, action: () => T): T {
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    const result = action();
-    db.exec('COMMIT');
-    return result;
-  } catch (error) {
-    // A full disk may have rolled back already.
-    if (db.isTransaction) db.exec('ROLLBACK');
-    throw error;
   }
 }
 
