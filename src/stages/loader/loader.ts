@@ -59,8 +59,8 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
 
   const prune = async () => {
     if (clock.now() - prunedAt < PRUNE_EVERY_MS) return;
-    prunedAt = clock.now();
     const days = await warehouse.prune();
+    prunedAt = clock.now();
     if (days > 0) log.info('dropped days past the retention', { days });
   };
 
