@@ -11,7 +11,7 @@ import type { BenchResult } from './result.ts';
 
 const EVENTS = 60_000;
 const BATCH = 1_000;
-const ROUNDS = 5;
+const ROUNDS = 8;
 
 /** The mix of a busy shop: a sale, its two items, and now and then a visit or a search; 1,000 sales/s. */
 function events(random: Random): readonly { topic: string; bytes: Uint8Array }[] {

@@ -11,28 +11,47 @@ export type PositionState = Readonly<Record<TopicPartition, Position>>;
  * letters, pass and change nothing.
  */
 export class PositionFilter {
-  readonly #highest: Map<TopicPartition, Position>;
+  /** By topic, then partition: this is looked up for every record. */
+  readonly #highest = new Map<string, (Position | undefined)[]>();
   /** Records dropped since this filter was made. */
   dropped = 0;
 
   constructor(state: PositionState = {}) {
-    this.#highest = new Map(Object.entries(state) as [TopicPartition, Position][]);
+    for (const [name, position] of Object.entries(state)) {
+      const [topic, partition] = name.split('/') as [string, string];
+      this.#of(topic)[Number(partition)] = position;
+    }
   }
 
-  admit(record: BrokerRecord): boolean {
-    const position = record.headers[HEADERS.position];
-    if (position === undefined || record.headers[HEADERS.replayOf] !== undefined) return true;
-    const partition = topicPartition(record.topic, record.partition);
-    const highest = this.#highest.get(partition);
-    if (highest !== undefined && position <= highest) {
+  admit({ topic, partition, headers }: Pick<BrokerRecord, 'topic' | 'partition' | 'headers'>): boolean {
+    const position = headers[HEADERS.position];
+    if (position === undefined || headers[HEADERS.replayOf] !== undefined) return true;
+    const highest = this.#of(topic);
+    const before = highest[partition];
+    if (before !== undefined && position <= before) {
       this.dropped++;
       return false;
     }
-    this.#highest.set(partition, position);
+    highest[partition] = position;
     return true;
   }
 
   export(): PositionState {
-    return Object.fromEntries(this.#highest);
+    const state: Record<TopicPartition, Position> = {};
+    for (const [topic, positions] of this.#highest) {
+      positions.forEach((position, partition) => {
+        if (position !== undefined) state[topicPartition(topic, partition)] = position;
+      });
+    }
+    return state;
+  }
+
+  #of(topic: string): (Position | undefined)[] {
+    let positions = this.#highest.get(topic);
+    if (positions === undefined) {
+      positions = [];
+      this.#highest.set(topic, positions);
+    }
+    return positions;
   }
 }
