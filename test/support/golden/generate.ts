@@ -1,4 +1,5 @@
-// Writes test/golden/inputs/<set>.ndjson and test/golden/expected/<set>.ndjson. The set `tiny` is written by hand and stays as it is.
+// Writes test/golden/inputs/<set>.ndjson and test/golden/expected/<set>.ndjson.
+// The input `tiny` is written by hand and stays as it is.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { METRICS } from '../../../src/contracts/metrics.ts';
 import { type Line, naive } from './naive.ts';

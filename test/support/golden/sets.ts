@@ -1,4 +1,5 @@
-// The golden inputs, made from fixed seeds. `node test/support/golden/generate.ts` writes them and what must come of them.
+// The golden inputs, made from fixed seeds. `node test/support/golden/generate.ts` writes them, and what must come
+// of them.
 import { seededRandom } from '../../../src/lib/random.ts';
 import type { Line } from './naive.ts';
 import { makeShop } from './shop.ts';
