@@ -1,5 +1,5 @@
 import type { StageCounts } from '../../lib/stage.ts';
-import type { Shop } from '../../stores/shop/shop.ts';
+import type { Shop, StatusChange } from '../../stores/shop/shop.ts';
 import type { FollowUps } from './follow-ups.ts';
 import type { Batch } from './plan.ts';
 
@@ -7,22 +7,26 @@ import type { Batch } from './plan.ts';
 const STATUS_CHANGES_MAX = 10_000;
 
 /** Counts up a figure. */
-export const count = ({ figures }: StageCounts, name: string, more: number): void => {
+const count = ({ figures }: StageCounts, name: string, more: number): void => {
   figures[name] = (figures[name] ?? 0) + more;
 };
 
 /**
- * Writes a batch and the follow-ups due by `now`, to both databases at once. Both writes are over, whatever became of
- * them, before a fault is thrown: nothing is in flight when the stage runs again.
+ * Writes a batch and status changes of earlier sales, to both databases at once, and notes what becomes of the new
+ * sales. Both writes are over, whatever became of them, before a fault is thrown: nothing is in flight when the stage
+ * runs again.
  */
 export async function writeBatch(
   shop: Shop,
   batch: Batch,
-  followUps: FollowUps,
-  now: number,
+  changes: readonly StatusChange[],
+  followUps: Pick<FollowUps, 'add'>,
   counts: StageCounts,
 ): Promise<void> {
-  const writes = [writeSales(shop, batch, followUps, now, counts), writeInteractions(shop, batch, counts)];
+  const writes = [
+    writeSales(shop, batch, changes, followUps, counts),
+    writeInteractions(shop, batch, counts),
+  ];
   for (const result of await Promise.allSettled(writes)) {
     if (result.status === 'rejected') throw result.reason;
   }
@@ -31,8 +35,8 @@ export async function writeBatch(
 async function writeSales(
   shop: Shop,
   { sales, products }: Batch,
-  followUps: FollowUps,
-  now: number,
+  changes: readonly StatusChange[],
+  followUps: Pick<FollowUps, 'add'>,
   counts: StageCounts,
 ): Promise<void> {
   if (sales.length > 0) {
@@ -42,7 +46,6 @@ async function writeSales(
     counts.processed += sales.length;
     counts.newestAt = Math.max(counts.newestAt ?? 0, sales.at(-1)!.sale.at);
   }
-  const changes = followUps.take(now);
   for (let from = 0; from < changes.length; from += STATUS_CHANGES_MAX) {
     const changed = await shop.changeStatuses(changes.slice(from, from + STATUS_CHANGES_MAX));
     count(counts, 'status_changes', changed);
