@@ -37,5 +37,5 @@ export const ENVELOPE_EXAMPLE = {
   schema_version: 1 as const,
   source: 'postgresql_realtime',
   source_database: 'instashop',
-  source_position: '00000000016B3748.00000000',
+  source_position: '00000000016b3748.000000000000',
 };

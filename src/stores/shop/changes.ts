@@ -1,40 +1,115 @@
 // The shop's change feed: every committed change of its tables, in commit order, whatever way it is had.
 
-/** Column values as PostgreSQL writes them (text), null for SQL NULL, undefined for an unchanged TOAST value. */
-export type Row = Readonly<Record<string, string | null | undefined>>;
+export type ShopDatabase = 'instashop' | 'crm_db';
+
+/** Columns the feed delivers, by table: everything else (descriptions, addresses) stays where it is. */
+export const FEED_COLUMNS = {
+  instashop: {
+    customer: ['customer_id', 'name', 'subscription_plan'],
+    buyer: ['buyer_id', 'name', 'email'],
+    product: ['product_id', 'name', 'category', 'price'],
+    transaction: [
+      'transaction_id',
+      'buyer_id',
+      'customer_id',
+      'transaction_date',
+      'total_amount',
+      'payment_method',
+      'status',
+      'currency',
+      'session_id',
+    ],
+    transactiondetail: ['transaction_detail_id', 'transaction_id', 'product_id', 'quantity', 'unit_price'],
+  },
+  crm_db: {
+    interaction: [
+      'interaction_id',
+      'customer_id',
+      'interaction_type',
+      'channel',
+      'interaction_date',
+      'status',
+      'buyer_id',
+      'session_id',
+      'product_id',
+      'search_query',
+      'results_count',
+      'cart_step',
+      'cart_items',
+      'cart_total',
+      'currency',
+    ],
+  },
+} as const satisfies Record<ShopDatabase, Record<string, readonly string[]>>;
+
+/** Column values as PostgreSQL writes them (text, UTC), null for SQL NULL; an unchanged TOAST value is absent. */
+export type Row = Readonly<Record<string, string | null>>;
 
 export interface RowChange {
   readonly table: string;
-  readonly kind: 'insert' | 'update' | 'delete';
-  /** The row before: update and delete, where the table's replica identity gives it. */
+  readonly kind: 'insert' | 'update' | 'delete' | 'truncate';
+  /** The row before, where the table's replica identity gives it (null columns may then be unknown ones). */
   readonly before: Row | null;
   /** The row after: insert and update. */
   readonly after: Row | null;
 }
 
-/** The changes of one committed transaction, or a part of a large one. */
+/** The changes of one committed transaction, or a part of a large one. Without changes: a sign of life. */
 export interface ChangeSet {
-  readonly database: string;
-  /** Sortable place of the commit in the feed (LSN, or the cut of a poll); same for all parts. */
+  /** Sortable place of the commit in the feed (LSN, or the cut of a poll). */
   readonly commit: bigint;
+  /** Number of this part within its transaction, cut by rows alone: the same in every delivery. */
+  readonly part: number;
+  /** false: more parts of this transaction follow. */
+  readonly last: boolean;
+  /** What to acknowledge once everything up to here is durable downstream. */
+  readonly ackTo: bigint;
   /** The transaction's id, the same in every mode of capture. */
   readonly xid: string;
   /** Epoch ms. */
   readonly committedAt: number;
   readonly changes: readonly RowChange[];
-  /** false: more parts of this transaction follow. */
-  readonly last: boolean;
+}
+
+/** A consistent picture of the tables, as of one place in the feed. */
+export interface ShopSnapshot {
+  readonly commit: bigint;
+  /** Epoch ms. */
+  readonly takenAt: number;
+  /** The rows of a table by primary key, some thousands at a time. */
+  rows(table: string): AsyncIterable<readonly Row[]>;
+  close(): Promise<void>;
+}
+
+/** What whoever reads the feed remembers of an earlier run. */
+export interface FeedMemory {
+  /** The highest `ackTo` ever acknowledged. */
+  readonly acknowledged: bigint;
+}
+
+export interface FeedLag {
+  /** Committed in the shop and not acknowledged: bytes of log, or rows of the change table. */
+  readonly behind: number;
+  /** Bytes of write-ahead log the shop keeps for us. */
+  readonly retainedWalBytes: number;
 }
 
 export interface ChangeFeed {
-  readonly database: string;
+  readonly database: ShopDatabase;
   /**
-   * The change sets after what was acknowledged, whole transactions in commit order, in batches as they come.
-   * Sets that were delivered but not acknowledged come again after a restart. Ends when the signal aborts.
+   * Prepares reading. Without a memory (the first run, or one that was told to start over) it resolves with a
+   * snapshot, and `read` continues from exactly there; the caller closes the snapshot before it reads. With one it
+   * resolves with null. Rejects with a UserError when the shop no longer has what comes after the memory, or has
+   * forgotten more than we acknowledged; with a retryable error while another capture owns the feed.
+   */
+  open(memory: FeedMemory | null): Promise<ShopSnapshot | null>;
+  /**
+   * Sets in commit order, in batches as they come. What was delivered and not acknowledged comes again after a
+   * restart. Ends when the signal aborts, and releases the feed.
    */
   read(signal: AbortSignal): AsyncIterable<readonly ChangeSet[]>;
-  /** Everything up to and including this commit is durable downstream: the shop may forget it. */
-  ack(commit: bigint): void;
-  /** Bytes (logical) or rows (polling) committed in the shop and not acknowledged. */
-  lag(): Promise<number>;
+  /** Everything up to here is durable downstream, and the caller will remember this number: the shop may forget it. */
+  ack(ackTo: bigint): void;
+  lag(): Promise<FeedLag>;
+  close(): Promise<void>;
 }
