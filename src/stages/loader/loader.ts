@@ -25,10 +25,10 @@ import {
 import { holdsNul } from './nul.ts';
 
 const NAME = 'loader';
-const RECORDS_MAX = 2_000;
+const RECORDS_MAX = 1_000;
 const BYTES_MAX = 4 << 20;
-/** Records checked before the other stages of the process get their turn (about 3 ms). */
-const SLICE = 250;
+/** Records checked before others get their turn (under 1 ms): the batch being stored waits for each of its answers. */
+const SLICE = 50;
 /** Once it has caught up it lets this much time's records gather: few transactions, and nobody waits for a history. */
 const LINGER_MS = 200;
 const PRUNE_EVERY_MS = 3_600_000;
@@ -56,6 +56,8 @@ interface Prepared {
 export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage {
   const counts = stageCounts();
   let prunedAt = Number.NEGATIVE_INFINITY;
+  /** The newest batch's acknowledgement, under way while the next one is stored; its fault is thrown then. */
+  let acked: Promise<void> = Promise.resolve();
 
   const prune = async () => {
     if (clock.now() - prunedAt < PRUNE_EVERY_MS) return;
@@ -91,7 +93,9 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
         ),
       ),
     );
-    await batch.ack();
+    await acked;
+    acked = batch.ack();
+    acked.catch(() => {});
     counts.processed += batch.records.length;
     counts.lag = totalLag(batch);
     counts.figures['inserted'] = (counts.figures['inserted'] ?? 0) + inserted;
@@ -106,6 +110,7 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
     const from = await startOffsets(warehouse, topicIds);
     const topics = EVENT_TOPICS.map((topic) => topic.name);
     let storing: Promise<void> = Promise.resolve();
+    acked = Promise.resolve();
     try {
       await prune();
       const reader = broker.read({
@@ -129,6 +134,7 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
       }
     } finally {
       await storing;
+      await acked;
     }
   };
 

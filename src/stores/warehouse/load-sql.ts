@@ -14,7 +14,10 @@ const FIELDS = `
 const instant = (ms: string) => `timestamptz 'epoch' + interval '1 ms' * ${ms}`;
 const hour = `date_trunc('hour', "timestamp", 'UTC')`;
 
-/** $1: JSON array of the events as they stand in the log. Answers how many rows were added. */
+/** Stands between the events: the record separator, which no JSON text can hold. PostgreSQL parses lines faster than an array. */
+export const SEPARATOR = '\x1e';
+
+/** $1: the events' JSON as it stands in the log, joined by SEPARATOR. Answers how many rows were added. */
 export const INSERT_EVENTS = `
 WITH incoming AS (
   SELECT raw, event.*,
@@ -22,7 +25,7 @@ WITH incoming AS (
          coalesce(event.previous_total_amount_minor, event.previous_amount_minor) AS previous_minor,
          coalesce(event.transaction_status, event.status) AS state,
          coalesce(event.previous_transaction_status, event.previous_status) AS previous_state
-  FROM jsonb_array_elements($1::jsonb) AS raw
+  FROM (SELECT line::jsonb AS raw FROM string_to_table($1, '${SEPARATOR}') AS line OFFSET 0) AS lines
   CROSS JOIN LATERAL jsonb_to_record(raw) AS event (${FIELDS})
 ), added AS (
   INSERT INTO realtime_events (

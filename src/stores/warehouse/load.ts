@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { INSERT_EVENTS } from './load-sql.ts';
+import { INSERT_EVENTS, SEPARATOR } from './load-sql.ts';
 import {
   type LoadedOffset,
   type LoadRecord,
@@ -103,13 +103,12 @@ async function insert(
   if (records.length === 0) return 0;
   await client.query('SAVEPOINT batch');
   try {
-    const json = `[${records.map((record) => record.json).join(',')}]`;
+    const json = records.map((record) => record.json).join(SEPARATOR);
     const { rows } = await client.query<{ added: number }>({
       name: 'insert_events',
       text: INSERT_EVENTS,
       values: [json],
     });
-    await client.query('RELEASE SAVEPOINT batch');
     return rows[0]!.added;
   } catch (error) {
     if (!isContentError(error)) throw error;
