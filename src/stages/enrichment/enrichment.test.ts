@@ -57,12 +57,12 @@ test('items go to the partition of their sale, with rising positions and the sna
   assert.deepEqual(
     items.map(({ partition, key, headers }) => [partition, key, headers]),
     [
-      [1, '1', { position: '0000000000000001.00000000', snapshot: '1' }],
-      [1, '1', { position: '0000000000000001.00000001', snapshot: '1' }],
-      [1, '7', { position: '0000000000000002.00000000' }],
-      [1, '7', { position: '0000000000000002.00000001' }],
-      [2, '2', { position: '0000000000000001.00000000' }],
-      [2, '2', { position: '0000000000000001.00000001' }],
+      [1, '1', { position: positionOf(1n, 0), snapshot: '1' }],
+      [1, '1', { position: positionOf(1n, 1), snapshot: '1' }],
+      [1, '7', { position: positionOf(2n, 0) }],
+      [1, '7', { position: positionOf(2n, 1) }],
+      [2, '2', { position: positionOf(1n, 0) }],
+      [2, '2', { position: positionOf(1n, 1) }],
     ],
   );
   assert.deepEqual([health.processed, health.dead_letters], [3, 0]);
@@ -178,7 +178,7 @@ test('what cannot be read, and items that make no sense, are dead letters; the r
 test('a topic of sales made anew under existing items stops the stage', async () => {
   const { broker, runOnce } = setUp();
   const { topic: _, ...item } = saleRecord(1);
-  const headers = { [HEADERS.position]: '0000000000000005.00000000' };
+  const headers = { [HEADERS.position]: positionOf(5n, 0) };
   await broker.append([{ ...item, topic: TOPICS.transactionItems.name, headers }]);
   await assert.rejects(runOnce(), { name: 'UserError' });
 });
