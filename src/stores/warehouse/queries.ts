@@ -53,14 +53,16 @@ export async function activity(
 /** From the rollups. */
 export async function totals(pool: pg.Pool): Promise<WarehouseTotals> {
   const { rows } = await pool.query<Record<keyof WarehouseTotals, string | null>>(
-    `SELECT coalesce(sum(events), 0) AS events,
-            coalesce(sum(events) FILTER (WHERE event_type = 'transaction' AND op = 'placed'), 0) AS transactions,
-            coalesce(sum(events) FILTER (WHERE op = 'recorded'), 0) AS behaviors,
-            (SELECT count(*) FROM event_customers) AS customers,
-            count(DISTINCT date_trunc('day', hour, 'UTC')) AS "activeDays",
-            extract(epoch FROM min(first_at)) * 1000 AS "firstEventAt",
+    `SELECT coalesce(sum(events), 0) AS events, coalesce(sum(placed), 0) AS transactions,
+            coalesce(sum(recorded), 0) AS behaviors, (SELECT count(*) FROM event_customers) AS customers,
+            count(*) AS "activeDays", extract(epoch FROM min(first_at)) * 1000 AS "firstEventAt",
             extract(epoch FROM max(last_at)) * 1000 AS "lastEventAt"
-     FROM events_hourly`,
+     FROM (
+       SELECT sum(events) AS events, min(first_at) AS first_at, max(last_at) AS last_at,
+              sum(events) FILTER (WHERE event_type = 'transaction' AND op = 'placed') AS placed,
+              sum(events) FILTER (WHERE op = 'recorded') AS recorded
+       FROM events_hourly GROUP BY date_trunc('day', hour, 'UTC')
+     ) AS days`,
   );
   const row = rows[0]!;
   const instant = (value: string | null) => (value === null ? null : Number(value));
