@@ -73,10 +73,12 @@ export interface ChangeSet {
 
 /** A consistent picture of the tables, as of one place in the feed. */
 export interface ShopSnapshot {
+  /** Before every change set that `read` delivers after it. */
   readonly commit: bigint;
+  readonly ackTo: bigint;
   /** Epoch ms. */
   readonly takenAt: number;
-  /** The rows of a table by primary key, some thousands at a time. */
+  /** The rows of a table by primary key (items by sale), some thousands at a time; tables may be read side by side. */
   rows(table: string): AsyncIterable<readonly Row[]>;
   close(): Promise<void>;
 }

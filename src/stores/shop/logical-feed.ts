@@ -1,0 +1,167 @@
+import pg from 'pg';
+import type { Clock } from '../../lib/clock.ts';
+import { UserError } from '../../lib/errors.ts';
+import type { Log } from '../../lib/log.ts';
+import { type ChangeFeed, FEED_COLUMNS, type FeedMemory, type ShopDatabase } from './changes.ts';
+import { LogicalStream } from './logical-stream.ts';
+import { lsnOf, ReplicationConnection } from './replication-connection.ts';
+import { tableSnapshot } from './table-snapshot.ts';
+
+export const PUBLICATION = 'instashop_live';
+export const slotName = (database: ShopDatabase): string => `instashop_live_${database}`;
+
+export interface LogicalFeedOptions {
+  readonly url: string;
+  readonly database: ShopDatabase;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long changes are collected before they are delivered together, while little comes. */
+  readonly lingerMs?: number;
+}
+
+interface Slot {
+  readonly active: boolean;
+  readonly wal_status: string;
+  readonly confirmed: string | null;
+}
+
+/**
+ * The feed by logical decoding: one permanent slot and one publication per database. The slot makes sure that one
+ * capture at a time reads, and keeps what was not acknowledged.
+ */
+export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: LogicalFeedOptions): ChangeFeed {
+  const control = new pg.Pool({
+    connectionString: url,
+    max: 1,
+    application_name: 'instashop capture control',
+  });
+  control.on('error', () => {});
+  const slot = slotName(database);
+  let stream: LogicalStream | null = null;
+
+  return {
+    database,
+    async open(memory) {
+      await ensurePublication(control, database);
+      const found = await findSlot(control, slot);
+      if (memory !== null) {
+        verifySlot(slot, found, memory);
+        return null;
+      }
+      if (found?.active) throw inUse(slot);
+      if (found) await control.query('SELECT pg_drop_replication_slot($1)', [slot]);
+      const connection = new ReplicationConnection(url, clock);
+      try {
+        await connection.connect();
+        const sql = `CREATE_REPLICATION_SLOT "${slot}" LOGICAL pgoutput EXPORT_SNAPSHOT`;
+        const [created] = await connection.query(sql);
+        const ackTo = lsnOf(created!['consistent_point']!);
+        log.info('replication slot made', { slot, at: created!['consistent_point'] });
+        // A commit record may begin at that very byte: the snapshot's own place is just before it.
+        const place = { commit: ackTo - 1n, ackTo, snapshot: created!['snapshot_name']! };
+        return await tableSnapshot({ url, database, clock, ...place });
+      } finally {
+        // The snapshot is ours by now; the slot outlives the connection.
+        connection.close();
+      }
+    },
+    async *read(signal) {
+      const connection = new ReplicationConnection(url, clock);
+      stream = new LogicalStream(connection, FEED_COLUMNS[database], clock, lingerMs);
+      try {
+        await connection.connect();
+        await connection.start(slot, PUBLICATION, stream);
+        yield* stream.batches(signal);
+      } catch (error) {
+        throw explained(error, slot);
+      } finally {
+        connection.close();
+        stream = null;
+      }
+    },
+    ack(ackTo) {
+      stream?.ack(ackTo);
+    },
+    async lag() {
+      const { rows } = await control.query<{ behind: string; retained: string }>(
+        `SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) AS behind,
+                pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) AS retained
+           FROM pg_replication_slots WHERE slot_name = $1`,
+        [slot],
+      );
+      return { behind: Number(rows[0]?.behind ?? 0), retainedWalBytes: Number(rows[0]?.retained ?? 0) };
+    },
+    async close() {
+      await control.end();
+    },
+  };
+}
+
+/** Removes what the feed made in the database: its slot and its publication. */
+export async function dropFeed(url: string, database: ShopDatabase): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const found = await findSlot(client, slotName(database));
+    if (found?.active) throw inUse(slotName(database));
+    if (found) await client.query('SELECT pg_drop_replication_slot($1)', [slotName(database)]);
+    await client.query(`SET client_min_messages = warning; DROP PUBLICATION IF EXISTS ${PUBLICATION}`);
+  } finally {
+    await client.end();
+  }
+}
+
+type Queryable = Pick<pg.Pool, 'query'>;
+
+async function findSlot(control: Queryable, slot: string): Promise<Slot | null> {
+  const { rows } = await control.query<Slot>(
+    `SELECT active, wal_status, confirmed_flush_lsn::text AS confirmed
+       FROM pg_replication_slots WHERE slot_name = $1`,
+    [slot],
+  );
+  return rows[0] ?? null;
+}
+
+async function ensurePublication(control: Queryable, database: ShopDatabase): Promise<void> {
+  const { rowCount } = await control.query('SELECT 1 FROM pg_publication WHERE pubname = $1', [PUBLICATION]);
+  if (rowCount) return;
+  const tables = Object.keys(FEED_COLUMNS[database]).join(', ');
+  try {
+    await control.query(`CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables}`);
+  } catch (error) {
+    // Another process made it meanwhile.
+    if ((error as { code?: string }).code !== '42710') throw error;
+  }
+}
+
+const START_OVER =
+  'What happened in between cannot be read from the log any more. Start once with --resnapshot: the tables are ' +
+  'compared with what was published, and only the differences are published.';
+
+function verifySlot(slot: string, found: Slot | null, memory: FeedMemory): void {
+  if (found === null) throw new UserError(`replication slot ${slot} is gone`, START_OVER);
+  if (found.wal_status === 'lost' || found.confirmed === null) {
+    throw new UserError(
+      `replication slot ${slot} was invalidated: the shop removed log we had not read`,
+      START_OVER,
+    );
+  }
+  if (lsnOf(found.confirmed) > memory.acknowledged) {
+    throw new UserError(
+      `replication slot ${slot} is ahead of us (${found.confirmed}): someone else read from it`,
+      `Let one data folder own the slot. ${START_OVER}`,
+    );
+  }
+}
+
+const inUse = (slot: string): Error =>
+  Object.assign(new Error(`replication slot ${slot} is in use by another capture`), { retryable: true });
+
+function explained(error: unknown, slot: string): unknown {
+  const { code, message } = error as { code?: string; message?: string };
+  if (code === '55006') return inUse(slot);
+  if (code === '55000' || code === '58P01') {
+    return new UserError(`replication slot ${slot} cannot be read: ${message}`, START_OVER);
+  }
+  return error;
+}
