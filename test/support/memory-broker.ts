@@ -5,106 +5,126 @@ import {
   type BrokerRecord,
   OffsetOutOfRangeError,
   type OutgoingRecord,
+  type PartitionState,
   type ReadBatch,
   type ReadOptions,
   type TopicPartition,
   topicPartition,
 } from '../../src/stores/broker/broker.ts';
 
-export interface MemoryBroker extends Broker {
-  /** Records of a topic, by partition then offset. */
-  records(topic: string): readonly BrokerRecord[];
-  /** Called before each append and commit; what it throws is the call's fault. */
-  before: (call: 'append' | 'commit', records: readonly OutgoingRecord[]) => void;
-}
+type Offsets = Map<TopicPartition, number>;
 
-export function memoryBroker(topics: readonly Topic[]): MemoryBroker {
-  const logs = new Map<TopicPartition, BrokerRecord[]>();
-  const groups = new Map<string, Map<TopicPartition, number>>();
-  let woken = Promise.withResolvers<void>();
-  const logOf = (topic: string, partition: number) => {
-    const log = logs.get(topicPartition(topic, partition));
+export class MemoryBroker implements Broker {
+  readonly recordBytesMax = 1 << 20;
+  /** Called before each append and commit; what it throws is the call's fault. */
+  before: (call: 'append' | 'commit', records: readonly OutgoingRecord[]) => void = () => {};
+  readonly #logs = new Map<TopicPartition, BrokerRecord[]>();
+  readonly #groups = new Map<string, Offsets>();
+  #woken = Promise.withResolvers<void>();
+
+  // Functions of the object itself, so that a test can spread it and replace one.
+  /** Records of a topic, by partition then offset. */
+  records = (topic: string): readonly BrokerRecord[] => {
+    return this.#partitionsOf(topic).flatMap((partition) => this.#log(topic, partition));
+  };
+
+  createTopics = async (topics: readonly Topic[]): Promise<void> => {
+    for (const { name, partitions } of topics) {
+      for (let partition = 0; partition < partitions; partition++) {
+        const key = topicPartition(name, partition);
+        if (!this.#logs.has(key)) this.#logs.set(key, []);
+      }
+    }
+  };
+
+  append = async (records: readonly OutgoingRecord[]): Promise<void> => {
+    this.before('append', records);
+    for (const record of records) {
+      const log = this.#log(record.topic, record.partition);
+      log.push({ ...record, offset: log.length, timestamp: record.timestamp ?? 0 });
+    }
+    this.#woken.resolve();
+    this.#woken = Promise.withResolvers();
+  };
+
+  async *#read(options: ReadOptions): AsyncGenerator<ReadBatch> {
+    const next = this.#startOffsets(options);
+    for (;;) {
+      const wake = this.#woken.promise;
+      const batch = this.#nextBatch(next, options);
+      if (options.signal.aborted) return;
+      if (batch) yield batch;
+      else await Promise.race([wake, aborted(options.signal)]);
+    }
+  }
+
+  partitions = async (topic: string): Promise<readonly PartitionState[]> => {
+    return this.#partitionsOf(topic).map((partition) => {
+      const log = this.#log(topic, partition);
+      return { topic, partition, topicId: topic, start: 0, end: log.length, tail: log.at(-1) ?? null };
+    });
+  };
+
+  offsetAt = async (topic: string, partition: number, timeMs: number): Promise<number> => {
+    const log = this.#log(topic, partition);
+    const found = log.findIndex(({ timestamp }) => timestamp >= timeMs);
+    return found === -1 ? log.length : found;
+  };
+
+  committed = async (group: string): Promise<ReadonlyMap<TopicPartition, number>> => {
+    return new Map(this.#groups.get(group));
+  };
+
+  commit = async (group: string, offsets: ReadonlyMap<TopicPartition, number>): Promise<void> => {
+    this.before('commit', []);
+    this.#groups.set(group, new Map([...(this.#groups.get(group) ?? []), ...offsets]));
+  };
+
+  close = async (): Promise<void> => {};
+
+  read = (options: ReadOptions): AsyncIterable<ReadBatch> => this.#read(options);
+
+  #log(topic: string, partition: number): BrokerRecord[] {
+    const log = this.#logs.get(topicPartition(topic, partition));
     if (log === undefined) throw new Error(`no partition ${topic}/${partition}`);
     return log;
-  };
-  const partitionsOf = (topic: string) =>
-    [...logs.keys()].filter((key) => key.startsWith(`${topic}/`)).map((key) => Number(key.split('/')[1]));
+  }
 
-  const broker: MemoryBroker = {
-    recordBytesMax: 1 << 20,
-    before() {},
-    records: (topic) => partitionsOf(topic).flatMap((partition) => logOf(topic, partition)),
-    createTopics: async (wanted) => {
-      for (const { name, partitions } of wanted) {
-        for (let p = 0; p < partitions; p++) {
-          const key = topicPartition(name, p);
-          if (!logs.has(key)) logs.set(key, []);
-        }
-      }
-    },
-    append: async (records) => {
-      broker.before('append', records);
-      for (const record of records) {
-        const log = logOf(record.topic, record.partition);
-        log.push({ ...record, offset: log.length, timestamp: record.timestamp ?? 0 });
-      }
-      woken.resolve();
-      woken = Promise.withResolvers();
-    },
-    async *read(options) {
-      const next = startOffsets(options);
-      for (;;) {
-        const wake = woken.promise;
-        const batch = nextBatch(next, options);
-        if (options.signal.aborted) return;
-        if (batch) yield batch;
-        else await Promise.race([wake, aborted(options.signal)]);
-      }
-    },
-    partitions: async (topic) =>
-      partitionsOf(topic).map((partition) => {
-        const log = logOf(topic, partition);
-        return { topic, partition, topicId: topic, start: 0, end: log.length, tail: log.at(-1) ?? null };
-      }),
-    offsetAt: async (topic, partition, timeMs) => {
-      const found = logOf(topic, partition).findIndex(({ timestamp }) => timestamp >= timeMs);
-      return found === -1 ? logOf(topic, partition).length : found;
-    },
-    committed: async (group) => new Map(groups.get(group)),
-    commit: async (group, offsets) => {
-      broker.before('commit', []);
-      groups.set(group, new Map([...(groups.get(group) ?? []), ...offsets]));
-    },
-    close: async () => {},
-  };
+  #partitionsOf(topic: string): readonly number[] {
+    const keys = [...this.#logs.keys()].filter((key) => key.startsWith(`${topic}/`));
+    return keys.map((key) => Number(key.split('/')[1]));
+  }
 
-  const startOffsets = ({ topics: names, group, from }: ReadOptions) => {
-    const next = new Map<TopicPartition, number>();
-    for (const topic of names) {
-      for (const partition of partitionsOf(topic)) {
+  #startOffsets({ topics, group, from }: ReadOptions): Offsets {
+    const next: Offsets = new Map();
+    for (const topic of topics) {
+      for (const partition of this.#partitionsOf(topic)) {
         const key = topicPartition(topic, partition);
-        const offset = from?.get(key) ?? groups.get(group)?.get(key) ?? 0;
-        const end = logOf(topic, partition).length;
+        const offset = from?.get(key) ?? this.#groups.get(group)?.get(key) ?? 0;
+        const end = this.#log(topic, partition).length;
         if (offset > end) throw new OffsetOutOfRangeError(topic, partition, offset, 0, end);
         next.set(key, offset);
       }
     }
     return next;
-  };
+  }
 
-  const nextBatch = (next: Map<TopicPartition, number>, options: ReadOptions): ReadBatch | null => {
+  #nextBatch(next: Offsets, { recordsMax = 500, group }: ReadOptions): ReadBatch | null {
     const records: BrokerRecord[] = [];
     for (const [key, offset] of next) {
-      const found = logs.get(key)!.slice(offset, offset + (options.recordsMax ?? 500) - records.length);
+      const found = this.#logs.get(key)!.slice(offset, offset + recordsMax - records.length);
       records.push(...found);
       next.set(key, offset + found.length);
     }
     const reached = new Map(next);
-    const lag = new Map([...next].map(([key, offset]) => [key, logs.get(key)!.length - offset]));
-    return records.length === 0 ? null : { records, lag, ack: () => broker.commit(options.group, reached) };
-  };
+    const lag = new Map([...next].map(([key, offset]) => [key, this.#logs.get(key)!.length - offset]));
+    return records.length === 0 ? null : { records, lag, ack: () => this.commit(group, reached) };
+  }
+}
 
-  broker.createTopics(topics);
+export function memoryBroker(topics: readonly Topic[]): MemoryBroker {
+  const broker = new MemoryBroker();
+  void broker.createTopics(topics);
   return broker;
 }
 

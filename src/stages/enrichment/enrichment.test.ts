@@ -119,7 +119,7 @@ test('sales that a dead process wrote late are dropped, also after a restart', a
   assert.deepEqual(ids, [11, 12, 71, 72, 131, 132]);
 });
 
-test('a sale replayed for this stage makes items for all, each a replay of its own; others are not for us', async () => {
+test('a sale replayed for this stage makes items for all readers; replays for others are passed over', async () => {
   const { broker, runOnce } = setUp();
   const replay = { [HEADERS.replayOf]: 'dead_letters/1/3', [HEADERS.replayFor]: 'enrichment' };
   await broker.append([

@@ -115,7 +115,7 @@ async function startPositions(broker: Pick<Broker, 'partitions'>) {
     const position = tail?.headers[HEADERS.position] ?? POSITION_START;
     if (commitOf(position) > BigInt(end)) {
       throw new UserError(
-        `topic transactions was made anew: partition ${partition} ends at ${end}, but items were made up to ${commitOf(position)}`,
+        `topic transactions was made anew: partition ${partition} ends at ${end}, its items at ${commitOf(position)}`,
         'If the log was lost on purpose, start over with `instashop reset`; else bring the old log back.',
       );
     }

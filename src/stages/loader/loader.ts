@@ -6,7 +6,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { decodeEvent } from '../../lib/decode.ts';
 import type { Log } from '../../lib/log.ts';
 import { deadLetter, type Outcome, ok, skip } from '../../lib/result.ts';
-import { healthOf, type Stage, stageCounts } from '../../lib/stage.ts';
+import { healthOf, type Stage, type StageCounts, stageCounts } from '../../lib/stage.ts';
 import {
   type Broker,
   type BrokerRecord,
@@ -19,6 +19,7 @@ import { deadLetterRecord } from '../../stores/broker/dead-letters.ts';
 import {
   type LoadedOffset,
   type LoadRecord,
+  type LoadResult,
   topicMadeAnew,
   type Warehouse,
 } from '../../stores/warehouse/warehouse.ts';
@@ -66,27 +67,13 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
     if (days > 0) log.info('dropped days past the retention', { days });
   };
 
-  const prepare = async (batch: ReadBatch): Promise<Prepared> => {
-    const sources = new Map<LoadRecord, BrokerRecord>();
-    const refused: OutgoingRecord[] = [];
-    for (const [index, record] of batch.records.entries()) {
-      if (index % SLICE === SLICE - 1) await others();
-      const outcome = check(record);
-      if (outcome.kind === 'ok') sources.set(outcome.value, record);
-      if (outcome.kind === 'deadLetter') {
-        refused.push(deadLetterRecord(record, NAME, outcome.reason, outcome.message));
-      }
-    }
-    return { batch, records: [...sources.keys()], sources, refused };
-  };
-
   const store = async ({ batch, records, sources, refused }: Prepared, topicIds: TopicIds) => {
     const putAside = async (letters: readonly OutgoingRecord[]) => {
       if (letters.length > 0) await broker.append(letters);
       counts.deadLetters += letters.length;
     };
     await putAside(refused);
-    const { inserted, repeated } = await warehouse.load(records, offsetsAfter(batch, topicIds), (rejected) =>
+    const result = await warehouse.load(records, offsetsAfter(batch, topicIds), (rejected) =>
       putAside(
         rejected.map(({ record, reason, message }) =>
           deadLetterRecord(sources.get(record)!, NAME, reason, message),
@@ -96,13 +83,9 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
     await acked;
     acked = batch.ack();
     acked.catch(() => {});
-    counts.processed += batch.records.length;
     counts.lag = totalLag(batch);
-    counts.figures['inserted'] = (counts.figures['inserted'] ?? 0) + inserted;
-    counts.figures['repeated'] = (counts.figures['repeated'] ?? 0) + repeated;
-    for (const { event } of records) {
-      counts.newestAt = Math.max(counts.newestAt ?? event.committed_at, event.committed_at);
-    }
+    count(counts, records, result);
+    counts.processed += batch.records.length;
   };
 
   const run = async (signal: AbortSignal) => {
@@ -139,6 +122,29 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
   };
 
   return { name: NAME, run, health: () => healthOf(NAME, clock, counts) };
+}
+
+async function prepare(batch: ReadBatch): Promise<Prepared> {
+  const sources = new Map<LoadRecord, BrokerRecord>();
+  const refused: OutgoingRecord[] = [];
+  for (const [index, record] of batch.records.entries()) {
+    if (index % SLICE === SLICE - 1) await others();
+    const outcome = check(record);
+    if (outcome.kind === 'ok') sources.set(outcome.value, record);
+    if (outcome.kind === 'deadLetter') {
+      refused.push(deadLetterRecord(record, NAME, outcome.reason, outcome.message));
+    }
+  }
+  return { batch, records: [...sources.keys()], sources, refused };
+}
+
+function count(counts: StageCounts, records: readonly LoadRecord[], result: LoadResult): void {
+  for (const name of ['inserted', 'repeated'] as const) {
+    counts.figures[name] = (counts.figures[name] ?? 0) + result[name];
+  }
+  for (const { event } of records) {
+    counts.newestAt = Math.max(counts.newestAt ?? event.committed_at, event.committed_at);
+  }
 }
 
 const totalLag = (batch: ReadBatch): number => [...batch.lag.values()].reduce((sum, lag) => sum + lag, 0);

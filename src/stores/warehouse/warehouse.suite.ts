@@ -61,19 +61,10 @@ const refuseNone = async (rejected: readonly Rejected[]) => assert.deepEqual(rej
 export const loadAll = (warehouse: Warehouse, loaded: readonly LoadRecord[]) =>
   warehouse.load(loaded, after(loaded), refuseNone);
 
-/** `open` gives an empty, migrated warehouse for each test, which the suite closes. */
-export function warehouseSuite(name: string, open: () => Promise<Warehouse>): void {
-  const check = (title: string, body: (warehouse: Warehouse) => Promise<void>) =>
-    test(`${name}: ${title}`, async () => {
-      const warehouse = await open();
-      try {
-        await body(warehouse);
-      } finally {
-        await warehouse.close();
-      }
-    });
+const previous = { previous_total_amount_minor: TRANSACTION_EXAMPLE.total_amount_minor };
 
-  check('delivered again after the commit, records add nothing', async (warehouse) => {
+const CHECKS: Readonly<Record<string, (warehouse: Warehouse) => Promise<void>>> = {
+  'delivered again after the commit, records add nothing': async (warehouse) => {
     const first = records('transactions', 10, [sale(1), sale(2)]);
     assert.deepEqual(await loadAll(warehouse, first), { inserted: 2, repeated: 0, rejected: 0 });
     assert.deepEqual(await loadAll(warehouse, first), { inserted: 0, repeated: 2, rejected: 0 });
@@ -81,9 +72,9 @@ export function warehouseSuite(name: string, open: () => Promise<Warehouse>): vo
     assert.deepEqual(await loadAll(warehouse, more), { inserted: 1, repeated: 2, rejected: 0 });
     assert.deepEqual((await warehouse.offsets()).get('transactions/0'), { topicId: 'first', nextOffset: 13 });
     assert.equal((await warehouse.totals()).transactions, 3);
-  });
+  },
 
-  check('an event that stands in the log twice is stored and counted once', async (warehouse) => {
+  'an event that stands in the log twice is stored and counted once': async (warehouse) => {
     await loadAll(warehouse, records('transactions', 0, [sale(1), sale(2), sale(1)]));
     const again = await loadAll(warehouse, records('transactions', 3, [sale(2), sale(3)]));
     assert.deepEqual(again, { inserted: 1, repeated: 1, rejected: 0 });
@@ -91,9 +82,9 @@ export function warehouseSuite(name: string, open: () => Promise<Warehouse>): vo
     assert.deepEqual(elsewhere, { inserted: 0, repeated: 1, rejected: 0 });
     const [hour] = await warehouse.history(HOUR, HOUR + HOUR_MS);
     assert.deepEqual([hour?.completed, hour?.grossMinor], [3, 3 * 5998]);
-  });
+  },
 
-  check('offsets move with the rows or not at all', async (warehouse) => {
+  'offsets move with the rows or not at all': async (warehouse) => {
     await loadAll(warehouse, records('transactions', 0, [sale(1)]));
     const poison = { ...sale(3), buyer_name: 'a\u0000b' };
     const batch = records('transactions', 1, [sale(2), poison]);
@@ -106,9 +97,9 @@ export function warehouseSuite(name: string, open: () => Promise<Warehouse>): vo
     assert.equal((await warehouse.history(HOUR, HOUR + HOUR_MS))[0]?.completed, 1);
     const result = await warehouse.load(batch, after(batch), async () => {});
     assert.deepEqual(result, { inserted: 1, repeated: 0, rejected: 1 });
-  });
+  },
 
-  check('refused records are named with reason and message, and the rest is stored', async (warehouse) => {
+  'refused records are named with reason and message, and the rest is stored': async (warehouse) => {
     const events: ShopEvent[] = Array.from({ length: 40 }, (_, n) => sale(n));
     events[7] = { ...sale(7), customer_name: 'nul \u0000' };
     events[20] = { ...sale(20), total_amount_minor: 1e15 };
@@ -131,63 +122,60 @@ export function warehouseSuite(name: string, open: () => Promise<Warehouse>): vo
     );
     assert.match(refused[1]!.message, /numeric field overflow/);
     assert.equal((await warehouse.offsets()).get('transactions/0')?.nextOffset, 40);
-  });
+  },
 
-  check('a topic made anew is refused with a remedy, and nothing is stored', async (warehouse) => {
+  'a topic made anew is refused with a remedy, and nothing is stored': async (warehouse) => {
     await loadAll(warehouse, records('transactions', 0, [sale(1)]));
     const anew = records('transactions', 0, [sale(2)]);
     await assert.rejects(warehouse.load(anew, after(anew, 'second'), refuseNone), { name: 'UserError' });
     assert.equal((await warehouse.totals()).events, 1);
-  });
+  },
 
-  check(
-    'history: entries and reversals by the hour of the change, one merchant or all',
-    async (warehouse) => {
-      const events = [
-        sale(1),
-        sale(2, { customer_id: 8, status: 'pending', total_amount_minor: 100 }),
-        sale(2, {
-          customer_id: 8,
-          op: 'status_changed',
-          previous_status: 'pending',
-          previous_total_amount_minor: 100,
-          total_amount_minor: 100,
-        }),
-        sale(3, { status: 'failed' }),
-        sale(4, { currency: 'EUR' }),
-        sale(5, { op: 'items_changed' }),
-        sale(6, { op: 'amended', previous_status: 'completed', previous_total_amount_minor: 5000 }),
-        refund(1),
-      ];
-      await loadAll(warehouse, records('transactions', 0, events));
-      const none = {
-        completed: 0,
-        grossMinor: 0,
-        reversals: 0,
-        reversalsMinor: 0,
-        pending: 0,
-        failed: 0,
-        refunded: 0,
-      };
-      const usd = { ...none, hour: HOUR, currency: 'USD', pending: 1, failed: 1 };
-      assert.deepEqual(await warehouse.history(HOUR, HOUR + 24 * HOUR_MS), [
-        { ...none, hour: HOUR, currency: 'EUR', completed: 1, grossMinor: 5998 },
-        { ...usd, completed: 3, grossMinor: 2 * 5998 + 100, reversals: 1, reversalsMinor: 5000 },
-        {
-          ...none,
-          hour: HOUR + 2 * HOUR_MS,
-          currency: 'USD',
-          reversals: 1,
-          reversalsMinor: 5998,
-          refunded: 1,
-        },
-      ]);
-      const merchant = await warehouse.history(HOUR, HOUR + HOUR_MS, 8);
-      assert.deepEqual(merchant, [{ ...usd, failed: 0, completed: 1, grossMinor: 100 }]);
-    },
-  );
+  'history: entries and reversals by the hour of the change, one merchant or all': async (warehouse) => {
+    const events = [
+      sale(1),
+      sale(2, { customer_id: 8, status: 'pending', total_amount_minor: 100 }),
+      sale(2, {
+        customer_id: 8,
+        op: 'status_changed',
+        previous_status: 'pending',
+        previous_total_amount_minor: 100,
+        total_amount_minor: 100,
+      }),
+      sale(3, { status: 'failed' }),
+      sale(4, { currency: 'EUR' }),
+      sale(5, { op: 'items_changed' }),
+      sale(6, { op: 'amended', previous_status: 'completed', previous_total_amount_minor: 5000 }),
+      refund(1),
+    ];
+    await loadAll(warehouse, records('transactions', 0, events));
+    const none = {
+      completed: 0,
+      grossMinor: 0,
+      reversals: 0,
+      reversalsMinor: 0,
+      pending: 0,
+      failed: 0,
+      refunded: 0,
+    };
+    const usd = { ...none, hour: HOUR, currency: 'USD', pending: 1, failed: 1 };
+    assert.deepEqual(await warehouse.history(HOUR, HOUR + 24 * HOUR_MS), [
+      { ...none, hour: HOUR, currency: 'EUR', completed: 1, grossMinor: 5998 },
+      { ...usd, completed: 3, grossMinor: 2 * 5998 + 100, reversals: 1, reversalsMinor: 5000 },
+      {
+        ...none,
+        hour: HOUR + 2 * HOUR_MS,
+        currency: 'USD',
+        reversals: 1,
+        reversalsMinor: 5998,
+        refunded: 1,
+      },
+    ]);
+    const merchant = await warehouse.history(HOUR, HOUR + HOUR_MS, 8);
+    assert.deepEqual(merchant, [{ ...usd, failed: 0, completed: 1, grossMinor: 100 }]);
+  },
 
-  check('activity and totals agree with the rows', async (warehouse) => {
+  'activity and totals agree with the rows': async (warehouse) => {
     await loadAll(warehouse, records('transactions', 0, [sale(1), sale(2), refund(1)]));
     const at = { event_time: HOUR + HOUR_MS };
     await loadAll(warehouse, [
@@ -221,9 +209,9 @@ export function warehouseSuite(name: string, open: () => Promise<Warehouse>): vo
     const { events } = await warehouse.accounting();
     const rows = events.reduce((sum, each) => sum + each.rows, 0);
     assert.equal(rows, totals.events);
-  });
+  },
 
-  check('accounting: signed by the day of the sale, with digests that any order gives', async (warehouse) => {
+  'accounting: signed by the day of the sale, with digests that any order gives': async (warehouse) => {
     const moved = { sale_time: HOUR + 1 };
     const history = [sale(1), refund(1, moved), sale(2), sale(3, { status: 'x' }), sale(4)];
     history.push(sale(4, { op: 'deleted', status: 'deleted', previous_status: 'completed', ...previous }));
@@ -255,7 +243,19 @@ export function warehouseSuite(name: string, open: () => Promise<Warehouse>): vo
       ['transaction_items/0', 2],
       ['transactions/0', 6],
     ]);
-  });
-}
+  },
+};
 
-const previous = { previous_total_amount_minor: TRANSACTION_EXAMPLE.total_amount_minor };
+/** `open` gives an empty, migrated warehouse for each test, which the suite closes. */
+export function warehouseSuite(name: string, open: () => Promise<Warehouse>): void {
+  for (const [title, check] of Object.entries(CHECKS)) {
+    test(`${name}: ${title}`, async () => {
+      const warehouse = await open();
+      try {
+        await check(warehouse);
+      } finally {
+        await warehouse.close();
+      }
+    });
+  }
+}
