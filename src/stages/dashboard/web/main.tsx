@@ -2,6 +2,8 @@ import { render } from 'preact';
 import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
 import './styles/page.css';
+import './styles/panels.css';
+import './styles/narrow.css';
 import { App } from './app.tsx';
 import { start } from './state.ts';
 

@@ -60,7 +60,8 @@ const en = {
   noSalesIn: (currency: string) => `No sales in ${currency} in the last 10 minutes.`,
   emptyTitle: 'No sales yet',
   emptyText:
-    'The shop is empty, or nothing was sold in the last 10 minutes. The first sale committed in PostgreSQL appears here by itself; there is nothing to reload.',
+    'The shop is empty, or nothing was sold in the last 10 minutes. ' +
+    'The first sale committed in PostgreSQL appears here by itself; there is nothing to reload.',
   window: 'Window',
   state_: 'State',
   open: 'open',
@@ -126,8 +127,8 @@ const en = {
     website_visit: 'Website visit',
     product_inquiry: 'Product view',
     search_query: 'Search',
-    purchase_intent: 'Add to cart',
-    cart_abandonment: 'Cart abandoned',
+    purchase_intent: 'Purchase intent',
+    cart_abandonment: 'Cart left or reduced',
   } as Readonly<Record<string, string>>,
 };
 
@@ -193,7 +194,8 @@ const es: Texts = {
   noSalesIn: (currency) => `Sin ventas en ${currency} en los últimos 10 minutos.`,
   emptyTitle: 'Aún no hay ventas',
   emptyText:
-    'La tienda está vacía o no se ha vendido nada en los últimos 10 minutos. La primera venta confirmada en PostgreSQL aparece aquí sola; no hay que recargar nada.',
+    'La tienda está vacía o no se ha vendido nada en los últimos 10 minutos. ' +
+    'La primera venta confirmada en PostgreSQL aparece aquí sola; no hay que recargar nada.',
   window: 'Ventana',
   state_: 'Estado',
   open: 'abierta',
@@ -257,8 +259,8 @@ const es: Texts = {
     website_visit: 'Visita al sitio',
     product_inquiry: 'Vista de producto',
     search_query: 'Búsqueda',
-    purchase_intent: 'Añadido al carrito',
-    cart_abandonment: 'Carrito abandonado',
+    purchase_intent: 'Intención de compra',
+    cart_abandonment: 'Carrito dejado o reducido',
   },
 };
 

@@ -50,8 +50,8 @@ function CurrencyChoice() {
   );
 }
 
-const SUN =
-  'M12 4V2m0 20v-2m8-8h2M2 12h2m13.7-5.7 1.4-1.4M4.9 19.1l1.4-1.4m11.4 0 1.4 1.4M4.9 4.9l1.4 1.4M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0Z';
+const RAYS = 'M12 4V2m0 20v-2m8-8h2M2 12h2m13.7-5.7 1.4-1.4M4.9 19.1l1.4-1.4m11.4 0 1.4 1.4M4.9 4.9l1.4 1.4';
+const SUN = `${RAYS}M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0Z`;
 const MOON = 'M20 14.5A8 8 0 0 1 9.5 4a8 8 0 1 0 10.5 10.5Z';
 
 function ThemeButton() {
