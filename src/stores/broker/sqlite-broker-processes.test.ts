@@ -17,17 +17,19 @@ import { sqliteBroker } from './sqlite-broker.ts';
 
 const TOPIC = newTopic(3);
 
-function tempDir(t: TestContext): string {
+/** A folder for a test, and a stack of what is to be closed after it. */
+function place(t: TestContext) {
   const dir = mkdtempSync(join(tmpdir(), 'instashop-log-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
-
-async function open(t: TestContext, dir: string, clock: Clock = systemClock): Promise<Broker> {
-  const broker = sqliteBroker({ dir, clock, log: silentLog });
-  t.after(() => broker.close());
-  await broker.createTopics([TOPIC]);
-  return broker;
+  const stack = new AsyncDisposableStack();
+  t.after(() => stack.disposeAsync());
+  stack.defer(() => rmSync(dir, { recursive: true, force: true }));
+  const open = async (clock: Clock = systemClock, logDir = dir): Promise<Broker> => {
+    const broker = sqliteBroker({ dir: logDir, clock, log: silentLog });
+    stack.defer(() => broker.close());
+    await broker.createTopics([TOPIC]);
+    return broker;
+  };
+  return { dir, open, defer: (action: () => void) => stack.defer(action) };
 }
 
 const child = (script: string, ...args: (string | number)[]): ChildProcess =>
@@ -70,8 +72,8 @@ function numbersOf(name: string, found: readonly string[]): Set<number> {
 }
 
 test('kill -9 loses nothing acknowledged and leaves no half call', async (t) => {
-  const dir = tempDir(t);
-  await (await open(t, dir)).close();
+  const { dir, open } = place(t);
+  await (await open()).close();
   const acknowledged = new Map<string, number>();
   for (const [name, killAfter] of [
     ['first', 1],
@@ -85,7 +87,7 @@ test('kill -9 loses nothing acknowledged and leaves no half call', async (t) => 
       if (++lines === killAfter) process.kill('SIGKILL');
     }
   }
-  const found = await readAll(await open(t, dir));
+  const found = await readAll(await open());
   for (const [name, count] of acknowledged) {
     const numbers = numbersOf(name, found);
     assert.ok(numbers.size >= count, `${name}: ${count} acknowledged, ${numbers.size} in the log`);
@@ -94,19 +96,23 @@ test('kill -9 loses nothing acknowledged and leaves no half call', async (t) => 
   }
 });
 
-test('processes append to one log at once, also while it is being made', async (t) => {
-  const dir = tempDir(t);
-  const instance = await open(t, dir);
-  const writers = ['left', 'right'].map((name) => writer(dir, name, 300, 5));
+test('processes append to one log at once', async (t) => {
+  const { dir, open } = place(t);
+  const instance = await open();
+  const writers = ['left', 'right'].map((name) => {
+    const process = writer(dir, name, 300, 5);
+    process.stdout!.resume();
+    return once(process, 'exit');
+  });
   for (let i = 0; i < 300; i++) {
     await instance.append(
       [0, 1, 2].map((partition) => record(TOPIC.name, `here ${i * 3 + partition}`, { partition })),
     );
   }
-  for (const process of writers) {
-    process.stdout!.resume();
-    assert.deepEqual(await once(process, 'exit'), [0, null]);
-  }
+  assert.deepEqual(await Promise.all(writers), [
+    [0, null],
+    [0, null],
+  ]);
   const found = await readAll(instance);
   assert.equal(found.length, 900 + 3_000);
   for (const [name, count] of [
@@ -119,9 +125,9 @@ test('processes append to one log at once, also while it is being made', async (
 });
 
 test('a reader is woken by another process without looking for itself', async (t) => {
-  const dir = tempDir(t);
+  const { dir, open } = place(t);
   // This clock stands still: nothing that waits for time happens.
-  const broker = await open(t, dir, new ManualClock());
+  const broker = await open(new ManualClock());
   const options = { topics: [TOPIC.name], group: 'g' };
   assert.equal(
     (await Promise.all([take(broker, 1, options), once(writer(dir, 'w', 1, 1), 'exit')]))[0].length,
@@ -130,8 +136,8 @@ test('a reader is woken by another process without looking for itself', async (t
 });
 
 test('a lock that another process holds for a while only delays an append', async (t) => {
-  const dir = tempDir(t);
-  const broker = await open(t, dir);
+  const { dir, open } = place(t);
+  const broker = await open();
   const holder = child('lock-holder.ts', join(dir, 'log.db'), 1_500);
   await once(holder.stdout!, 'data');
   await broker.append([record(TOPIC.name, 'after')]);
@@ -139,15 +145,15 @@ test('a lock that another process holds for a while only delays an append', asyn
 });
 
 test('a full disk rejects appends as retryable, and room is all that is needed', async (t) => {
-  const dir = tempDir(t);
+  const { dir, open, defer } = place(t);
   const disk = join(dir, 'disk');
   mkdirSync(disk);
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'instashop-test', disk]);
   if (mounted.status !== 0) return t.skip('a small tmpfs cannot be mounted here (needs root)');
-  t.after(() => spawnSync('umount', [disk]));
+  defer(() => spawnSync('umount', [disk]));
   const ballast = join(disk, 'ballast');
   writeFileSync(ballast, Buffer.alloc(2_000_000));
-  const broker = await open(t, disk);
+  const broker = await open(systemClock, disk);
   const [acknowledged, fault] = await appendUntilFault(broker);
   assert.ok(isRetryable(fault), String(fault));
   assert.ok(acknowledged > 0);
@@ -159,7 +165,7 @@ test('a full disk rejects appends as retryable, and room is all that is needed',
   const found = await readAll(broker);
   assert.equal(found.length, acknowledged * 3 + 1);
   await broker.close();
-  assert.deepEqual(await readAll(await open(t, disk)), found);
+  assert.deepEqual(await readAll(await open(systemClock, disk)), found);
 });
 
 async function appendUntilFault(broker: Broker): Promise<[number, unknown]> {

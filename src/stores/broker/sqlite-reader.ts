@@ -12,6 +12,8 @@ import type { Partition, SqliteLog } from './sqlite-log.ts';
 
 const RECORDS_MAX = 2_000;
 const BYTES_MAX = 2 << 20;
+/** Rows of one select: a few, so that large records do not fill the memory before their bytes are counted. */
+const SELECT_MAX = 64;
 const NO_HEADERS: Headers = Object.freeze({});
 
 type Row = readonly [number, number, string | null, string | null, Uint8Array];
@@ -114,16 +116,24 @@ export class SqliteReader {
   /** Moves the partition's share into `records`: at least one record if the batch has room for it. */
   #take(position: Position, share: Room, room: Room, records: BrokerRecord[]): boolean {
     const { partition, select, next } = position;
-    for (const row of select.iterate(next, share.records) as unknown as Iterable<Row>) {
-      const [offset, , key, headers, value] = row;
-      const bytes = value.byteLength + (key?.length ?? 0) + (headers?.length ?? 0);
-      const fits = bytes <= room.bytes && (bytes <= share.bytes || position.next === next);
-      if (!fits && records.length > 0) break;
-      records.push(toRecord(partition, row));
-      position.next = offset + 1;
-      room.records--;
-      room.bytes -= bytes;
-      share.bytes -= bytes;
+    for (let rows = SELECT_MAX; rows === SELECT_MAX; ) {
+      const found = select.all(
+        position.next,
+        Math.min(share.records, SELECT_MAX),
+      ) as unknown as readonly Row[];
+      rows = found.length;
+      for (const row of found) {
+        const [offset, , key, headers, value] = row;
+        const bytes = value.byteLength + (key?.length ?? 0) + (headers?.length ?? 0);
+        const fits = bytes <= room.bytes && (bytes <= share.bytes || position.next === next);
+        if (!fits && records.length > 0) return position.next > next;
+        records.push(toRecord(partition, row));
+        position.next = offset + 1;
+        room.records--;
+        room.bytes -= bytes;
+        share.records--;
+        share.bytes -= bytes;
+      }
     }
     return position.next > next;
   }
