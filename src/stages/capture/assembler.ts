@@ -1,0 +1,161 @@
+import { INTERACTION_OPS } from '../../contracts/events/interaction.ts';
+import { type ChangeSet, FEED_COLUMNS, type Row, type RowChange } from '../../stores/shop/changes.ts';
+import type { ShopNames } from '../../stores/shop/shop-names.ts';
+import { type CaptureState, KINDS } from './capture-state.ts';
+import type { Draft, Occasion } from './event.ts';
+import { interactionEvent } from './interaction-events.ts';
+import { NameCache } from './names.ts';
+import {
+  applyChange,
+  decodeSale,
+  encodeSale,
+  itemId,
+  NO_SALE,
+  revertChange,
+  type Sale,
+  saleIdsOf,
+} from './sale.ts';
+import { saleEvents } from './sale-events.ts';
+
+const SALE_TABLES = new Set(['transaction', 'transactiondetail']);
+const INTERACTION = FEED_COLUMNS.crm_db.interaction;
+
+/** Turns change sets into drafts of events, against the state as of just before, which it moves on. */
+export class Assembler {
+  readonly #state: Pick<CaptureState, 'get' | 'put'>;
+  readonly #names: NameCache;
+  readonly #sales: Pick<ShopNames, 'sales'>;
+  /** Sales that the state did not know, and that were looked up in the shop. */
+  lookedUp = 0;
+  /** TRUNCATE statements seen: what they removed is not taken back event by event. */
+  truncates = 0;
+
+  constructor(state: Pick<CaptureState, 'get' | 'put'>, names: ShopNames) {
+    this.#state = state;
+    this.#names = new NameCache(names);
+    this.#sales = names;
+  }
+
+  /** The drafts of one change set, in an order that depends on the rows alone. */
+  async assemble({ changes }: ChangeSet, occasion: Occasion): Promise<readonly Draft[]> {
+    const bySale = new Map<string, RowChange[]>();
+    const drafts: Draft[] = [];
+    for (const change of changes) {
+      this.#names.observe(change);
+      if (change.kind === 'truncate') this.truncates += 1;
+      else if (SALE_TABLES.has(change.table)) {
+        for (const id of saleIdsOf(change)) {
+          const list = bySale.get(id);
+          if (list) list.push(change);
+          else bySale.set(id, [change]);
+        }
+      }
+    }
+    const steps = await this.#salesBefore(bySale);
+    await this.#prepareNames(changes, steps);
+    for (const { id, before, after } of steps) {
+      drafts.push(...saleEvents(id, before, after, occasion, this.#names));
+      this.#state.put(KINDS.sale, Number(id), after.header ? encodeSale(after) : null);
+    }
+    for (const change of changes) {
+      if (change.table === 'interaction' && change.kind !== 'truncate') {
+        drafts.push(this.#interaction(change, occasion));
+      }
+    }
+    return drafts;
+  }
+
+  async #salesBefore(bySale: ReadonlyMap<string, readonly RowChange[]>) {
+    const unknown: string[] = [];
+    const known = new Map<string, Sale>();
+    for (const [id, changes] of bySale) {
+      const body = this.#state.get(KINDS.sale, Number(id));
+      if (body != null) known.set(id, decodeSale(body));
+      // A sale that begins in this very set has no state before.
+      else if (body === null || (changes[0]!.table === 'transaction' && changes[0]!.kind === 'insert')) {
+        known.set(id, NO_SALE);
+      } else unknown.push(id);
+    }
+    const found = unknown.length > 0 ? await this.#lookUp(unknown) : null;
+    return Array.from(bySale, ([id, changes]) => {
+      const before =
+        known.get(id) ??
+        changes.reduceRight((sale, change) => revertChange(sale, id, change), found!.get(id)!);
+      const after = changes.reduce((sale, change) => applyChange(sale, id, change), before);
+      return { id, before, after };
+    });
+  }
+
+  async #lookUp(ids: readonly string[]): Promise<ReadonlyMap<string, Sale>> {
+    this.lookedUp += ids.length;
+    const { headers, items } = await this.#sales.sales(ids);
+    const headerOf = new Map(headers.map((row) => [row['transaction_id'], row]));
+    const itemsOf = Map.groupBy(items, (row) => row['transaction_id']);
+    return new Map(
+      ids.map((id) => [
+        id,
+        {
+          header: headerOf.get(id) ?? null,
+          items: new Map((itemsOf.get(id) ?? []).map((row) => [itemId(row), row])),
+        },
+      ]),
+    );
+  }
+
+  async #prepareNames(
+    changes: readonly RowChange[],
+    steps: readonly { readonly before: Sale; readonly after: Sale }[],
+  ): Promise<void> {
+    const ids = { customer: new Set<string>(), buyer: new Set<string>(), product: new Set<string>() };
+    const add = (set: Set<string>, id: string | null | undefined) => id != null && set.add(id);
+    for (const { before, after } of steps) {
+      for (const { header, items } of [before, after]) {
+        add(ids.customer, header?.['customer_id']);
+        add(ids.buyer, header?.['buyer_id']);
+        for (const row of items.values()) add(ids.product, row['product_id']);
+      }
+    }
+    for (const { table, after, before } of changes) {
+      if (table === 'interaction') add(ids.customer, (after ?? before)?.['customer_id']);
+    }
+    await this.#names.prepare(ids);
+  }
+
+  #interaction({ kind, before, after }: RowChange, occasion: Occasion): Draft {
+    const id = Number((after ?? before)!['interaction_id']);
+    const body = this.#state.get(KINDS.interaction, id);
+    const known = body == null ? before : decodeInteraction(body);
+    const row: Row = { ...known, ...after };
+    this.#state.put(KINDS.interaction, id, kind === 'delete' ? null : encodeInteraction(row));
+    const op = INTERACTION_OPS[kind === 'insert' ? 0 : kind === 'update' ? 1 : 2];
+    return interactionEvent(op, row, occasion, this.#names);
+  }
+
+  /** Drafts that bring what was published to the state of a snapshot's row (null: the row is gone). */
+  async sale(id: string, after: Sale, occasion: Occasion): Promise<readonly Draft[]> {
+    const body = this.#state.get(KINDS.sale, Number(id));
+    const before = body == null ? NO_SALE : decodeSale(body);
+    await this.#prepareNames([], [{ before, after }]);
+    this.#state.put(KINDS.sale, Number(id), after.header ? encodeSale(after) : null);
+    return saleEvents(id, before, after, occasion, this.#names);
+  }
+
+  async interaction(id: number, row: Row | null, occasion: Occasion): Promise<readonly Draft[]> {
+    const body = this.#state.get(KINDS.interaction, id);
+    const before = body == null ? null : decodeInteraction(body);
+    const after = row && encodeInteraction(row);
+    this.#state.put(KINDS.interaction, id, after);
+    if (after === (body ?? null)) return [];
+    const op = before === null ? 'recorded' : row === null ? 'deleted' : 'updated';
+    await this.#prepareNames([{ table: 'interaction', kind: 'insert', before, after: row }], []);
+    return [interactionEvent(op, (row ?? before)!, occasion, this.#names)];
+  }
+}
+
+const encodeInteraction = (row: Row): string =>
+  JSON.stringify(INTERACTION.map((column) => row[column] ?? null));
+
+export function decodeInteraction(body: string): Row {
+  const values = JSON.parse(body) as (string | null)[];
+  return Object.fromEntries(INTERACTION.map((column, i) => [column, values[i] ?? null]));
+}
