@@ -98,6 +98,7 @@ describe('the page', { skip }, () => {
     assert.equal(await figure(page, 'too-late'), '1');
     assert.equal(await page.locator('[data-stage=loader] td').nth(4).textContent(), '2');
     await page.locator('.now .as-table summary').first().click();
+    await page.locator('.now .as-table tbody tr').first().waitFor();
     assert.equal(await page.locator('.now .as-table tbody tr').count(), 20);
     assert.match(await text(page, '.now .as-table tbody tr'), /open/);
     assert.deepEqual(faults, []);
