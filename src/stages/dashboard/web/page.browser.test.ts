@@ -113,7 +113,7 @@ describe('the page', { skip }, () => {
     const shown = (events: number) => {
       const base = shopWindow(start, start + 29_000).find(({ metric }) => metric === 'transactions')!;
       const values = { ...base.values, completed_entered_minor: events * 100 };
-      return { ...base, values, events: 1_000_000 + events };
+      return { ...base, values, events: 1_000_000_000 + events };
     };
     await served.store.write([shown(123_456)]);
     await page.getByText('$123,456.00').first().waitFor();
