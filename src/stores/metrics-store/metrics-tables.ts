@@ -25,15 +25,15 @@ const SQL = {
   lastSeq: 'SELECT last_seq FROM feed',
   saveSeq: 'UPDATE feed SET last_seq = ?',
   value: `
-    INSERT INTO metric_values VALUES (:seq, :metric, :window_start, :group_key, :version, :expires, :json)
+    INSERT INTO metric_values VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (metric, window_start, group_key) DO UPDATE
     SET seq = excluded.seq, version = excluded.version, expires = excluded.expires, json = excluded.json
-    WHERE excluded.version > version OR expires <= :now`,
+    WHERE excluded.version > version OR expires <= ?`,
   seed: `
-    INSERT INTO seed_keys VALUES (:key, :window_end, :version, :expires, :json)
+    INSERT INTO seed_keys VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE
     SET window_end = excluded.window_end, version = excluded.version, expires = excluded.expires, json = excluded.json
-    WHERE (excluded.window_end, excluded.version) > (window_end, version) OR expires <= :now`,
+    WHERE (excluded.window_end, excluded.version) > (window_end, version) OR expires <= ?`,
   health: `
     INSERT INTO stage_health VALUES (?, ?, ?, ?)
     ON CONFLICT (stage) DO UPDATE SET at = excluded.at, seq = excluded.seq, json = excluded.json
@@ -75,7 +75,8 @@ export class MetricsTables {
       format: 1,
       schema: SCHEMA,
       // A power cut may take the last values with it: they stand in the topic too, and nothing waits for the disk.
-      pragmas: 'PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 16777216;',
+      pragmas:
+        'PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 33554432;',
       remedy: 'Delete the file: it is filled again from topic `metrics`.',
     };
     this.#db = openSqlite(this.#file);
@@ -104,19 +105,20 @@ export class MetricsTables {
       const taken = values.filter((value) => {
         const { metric, window_start, window_end } = value;
         const version = metricVersion(value);
-        const cell = { seq: nextSeq(), metric, window_start, group_key: groupKey(value.group) };
-        const row = { ...cell, version, expires, json: JSON.stringify(value), now };
-        if (this.#sql.value.run(row).changes === 0) return false;
-        const seed = seedOf(value);
-        if (seed === null) return true;
-        this.#sql.seed.run({
-          key: seed.key,
-          window_end,
+        const cell = [metric, window_start, groupKey(value.group)] as const;
+        const { changes } = this.#sql.value.run(
+          nextSeq(),
+          ...cell,
           version,
           expires,
-          json: JSON.stringify(seed.fields),
+          JSON.stringify(value),
           now,
-        });
+        );
+        if (changes === 0) return false;
+        const seed = seedOf(value);
+        if (seed !== null) {
+          this.#sql.seed.run(seed.key, window_end, version, expires, JSON.stringify(seed.fields), now);
+        }
         return true;
       });
       return { values: taken, health: [] };
