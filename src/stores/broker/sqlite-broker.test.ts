@@ -130,6 +130,28 @@ test('of a compacted topic only the newest record of a key stays', async (t) => 
   assert.deepEqual([state!.start, state!.end], [0, 2_102]);
 });
 
+test('every partition has its share of a batch, the others what it leaves', async (t) => {
+  const { open } = openLog(t, systemClock);
+  const broker = open();
+  const topic = newTopic(3);
+  await broker.createTopics([topic]);
+  const partitions = [...Array(100).fill(0), ...Array(100).fill(1), 2, 2];
+  await broker.append(partitions.map((partition) => record(topic.name, 'x', { partition })));
+  const counts: number[][] = [];
+  const options = { topics: [topic.name], group: 'g', recordsMax: 30, signal: AbortSignal.timeout(10_000) };
+  for await (const { records } of broker.read(options)) {
+    counts.push(
+      [0, 1, 2].map((partition) => records.filter((found) => found.partition === partition).length),
+    );
+    if (counts.length === 3) break;
+  }
+  assert.deepEqual(counts, [
+    [10, 10, 2],
+    [15, 15, 0],
+    [15, 15, 0],
+  ]);
+});
+
 test('other instances see appends, topics and committed offsets', async (t) => {
   const { open } = openLog(t, systemClock);
   const [one, two] = [open(), open()];
