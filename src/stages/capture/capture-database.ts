@@ -189,7 +189,7 @@ class DatabaseCapture {
       if (!this.#isNew(set, reached)) continue;
       const occasion = {
         database: feed.database,
-        version: `${set.xid}.${set.part}`,
+        version: set.xid,
         committedAt: set.committedAt,
         capturedAt: clock.now(),
         mainCurrency,

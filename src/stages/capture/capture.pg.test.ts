@@ -11,8 +11,12 @@ import { silentLog } from '../../lib/log.ts';
 import type { Broker, BrokerRecord } from '../../stores/broker/broker.ts';
 import { readTopic } from '../../stores/broker/read-topic.ts';
 import { sqliteBroker } from '../../stores/broker/sqlite-broker.ts';
+import type { ShopDatabase } from '../../stores/shop/changes.ts';
+import { dropFeed } from '../../stores/shop/drop-feed.ts';
 import { logicalFeed } from '../../stores/shop/logical-feed.ts';
+import { pollingFeed } from '../../stores/shop/polling-feed.ts';
 import { postgresShopNames } from '../../stores/shop/postgres-shop-names.ts';
+import type { CaptureMode } from '../../stores/shop/preflight.ts';
 import { ensureShopSchema } from '../../stores/shop/schema.ts';
 import { capture } from './capture.ts';
 
@@ -23,7 +27,7 @@ before(async () => {
 after(() => postgres.stop());
 
 /** A shop with one merchant, buyer and two products, an empty log, and capture that can be started and stopped. */
-async function shop(t: { after(fn: () => Promise<void>): void }) {
+async function shop(t: { after(fn: () => Promise<void>): void }, mode: CaptureMode) {
   const [shopUrl, crmUrl] = [await postgres.database(), await postgres.database()];
   await ensureShopSchema(shopUrl, crmUrl);
   await postgres.sql(
@@ -38,10 +42,11 @@ async function shop(t: { after(fn: () => Promise<void>): void }) {
   await broker.createTopics(Object.values(TOPICS));
   let stop: (() => Promise<void>) | null = null;
   const start = (resnapshot = false) => {
-    const feeds = [
-      logicalFeed({ url: shopUrl, database: 'instashop', clock: systemClock, log: silentLog }),
-      logicalFeed({ url: crmUrl, database: 'crm_db', clock: systemClock, log: silentLog }),
-    ];
+    const feedOf = (url: string, database: ShopDatabase) => {
+      const common = { url, database, clock: systemClock, log: silentLog };
+      return mode === 'logical' ? logicalFeed(common) : pollingFeed({ ...common, intervalMs: 20 });
+    };
+    const feeds = [feedOf(shopUrl, 'instashop'), feedOf(crmUrl, 'crm_db')];
     const names = postgresShopNames(shopUrl);
     const abort = new AbortController();
     const stage = capture({
@@ -65,13 +70,8 @@ async function shop(t: { after(fn: () => Promise<void>): void }) {
   t.after(async () => {
     await stop?.();
     await broker.close();
-    for (const database of ['instashop', 'crm_db']) {
-      await postgres.sql(
-        shopUrl,
-        `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
-         WHERE slot_name = 'instashop_live_${database}'`,
-      );
-    }
+    await dropFeed(shopUrl, 'instashop');
+    await dropFeed(crmUrl, 'crm_db');
     rmSync(dir, { recursive: true });
   });
   return {
@@ -114,139 +114,148 @@ const ledger = (events: TransactionEvent[]) =>
     items.map(({ product_name, quantity }) => `${quantity} ${product_name}`).join(),
   ]);
 
-test('header and items of one transaction are one event, with their names', async (t) => {
-  const { start, sql, sales } = await shop(t);
-  start();
-  await systemClock.sleep(300);
-  await sql(
-    `BEGIN; ${SALE} VALUES (1, 1, '2026-11-24 10:00:00.123456+01', 72.5, 'PayPal', 'completed');
+for (const mode of ['logical', 'polling'] as const) {
+  test(`${mode}: header and items of one transaction are one event, with their names`, async (t) => {
+    const { start, sql, sales } = await shop(t, mode);
+    start();
+    await systemClock.sleep(300);
+    await sql(
+      `BEGIN; ${SALE} VALUES (1, 1, '2026-11-24 10:00:00.123456+01', 72.5, 'PayPal', 'completed');
      ${ITEM} VALUES (1, 1, 2, 30), (1, 2, 1, 12.5); COMMIT`,
-  );
-  const [sale] = await sales(1);
-  assert.equal(sale!.event_time, Date.parse('2026-11-24T09:00:00.123Z'));
-  assert.equal(sale!.total_amount_minor, 7250);
-  assert.deepEqual(
-    [sale!.customer_name, sale!.subscription_plan, sale!.buyer_email, sale!.currency],
-    ['Casa Luna', 'premium', 'ana@example.com', 'USD'],
-  );
-  assert.deepEqual(ledger([sale!]), [['placed', null, 'completed', 7250, '2 Lamp,1 Book']]);
-});
+    );
+    const [sale] = await sales(1);
+    assert.equal(sale!.event_time, Date.parse('2026-11-24T09:00:00.123Z'));
+    assert.equal(sale!.total_amount_minor, 7250);
+    assert.deepEqual(
+      [sale!.customer_name, sale!.subscription_plan, sale!.buyer_email, sale!.currency],
+      ['Casa Luna', 'premium', 'ana@example.com', 'USD'],
+    );
+    assert.deepEqual(ledger([sale!]), [['placed', null, 'completed', 7250, '2 Lamp,1 Book']]);
+  });
 
-test('every kind of change is one ledger event; rolled back ones are none', async (t) => {
-  const { start, sql, sales } = await shop(t);
-  start();
-  await systemClock.sleep(300);
-  await sql(`${SALE} VALUES (1, 1, now(), 30, 'PayPal', 'pending')`);
-  await sql(`${ITEM} VALUES (1, 1, 1, 30)`);
-  await sql(`BEGIN; UPDATE transaction SET status = 'completed'; ROLLBACK`);
-  await sql(`UPDATE transaction SET status = 'completed'`);
-  await sql(`UPDATE transaction SET total_amount = 31`);
-  await sql(`UPDATE transaction SET status = status`);
-  await sql(
-    `BEGIN; UPDATE transaction SET status = 'failed'; UPDATE transaction SET status = 'refunded'; COMMIT`,
-  );
-  await sql(`UPDATE transaction SET currency = 'EUR'`);
-  await sql('BEGIN; DELETE FROM transactiondetail; DELETE FROM transaction; COMMIT');
-  await sql(`BEGIN; ${SALE} VALUES (1, 1, now(), 9, 'PayPal', 'completed'); DELETE FROM transaction; COMMIT`);
-  const events = await sales(8);
-  assert.deepEqual(ledger(events), [
-    ['placed', null, 'pending', 3000, ''],
-    ['items_changed', 'pending', 'pending', 3000, '1 Lamp'],
-    ['status_changed', 'pending', 'completed', 3000, '1 Lamp'],
-    ['amended', 'completed', 'completed', 3100, '1 Lamp'],
-    ['status_changed', 'completed', 'refunded', 3100, '1 Lamp'],
-    ['withdrawn', 'refunded', 'withdrawn', 3100, '1 Lamp'],
-    ['restated', null, 'refunded', 3100, '1 Lamp'],
-    ['deleted', 'refunded', 'deleted', 3100, '1 Lamp'],
-  ]);
-  assert.deepEqual(events[1]!.previous_items, []);
-  assert.equal(new Set(events.map(({ event_id }) => event_id)).size, 8);
-});
+  test(`${mode}: every kind of change is one ledger event; rolled back ones are none`, async (t) => {
+    const { start, sql, sales } = await shop(t, mode);
+    start();
+    await systemClock.sleep(300);
+    await sql(`${SALE} VALUES (1, 1, now(), 30, 'PayPal', 'pending')`);
+    await sql(`${ITEM} VALUES (1, 1, 1, 30)`);
+    await sql(`BEGIN; UPDATE transaction SET status = 'completed'; ROLLBACK`);
+    await sql(`UPDATE transaction SET status = 'completed'`);
+    await sql(`UPDATE transaction SET total_amount = 31`);
+    await sql(`UPDATE transaction SET status = status`);
+    await sql(
+      `BEGIN; UPDATE transaction SET status = 'failed'; UPDATE transaction SET status = 'refunded'; COMMIT`,
+    );
+    await sql(`UPDATE transaction SET currency = 'EUR'`);
+    await sql('BEGIN; DELETE FROM transactiondetail; DELETE FROM transaction; COMMIT');
+    await sql(
+      `BEGIN; ${SALE} VALUES (1, 1, now(), 9, 'PayPal', 'completed'); DELETE FROM transaction; COMMIT`,
+    );
+    const events = await sales(8);
+    assert.deepEqual(ledger(events), [
+      ['placed', null, 'pending', 3000, ''],
+      ['items_changed', 'pending', 'pending', 3000, '1 Lamp'],
+      ['status_changed', 'pending', 'completed', 3000, '1 Lamp'],
+      ['amended', 'completed', 'completed', 3100, '1 Lamp'],
+      ['status_changed', 'completed', 'refunded', 3100, '1 Lamp'],
+      ['withdrawn', 'refunded', 'withdrawn', 3100, '1 Lamp'],
+      ['restated', null, 'refunded', 3100, '1 Lamp'],
+      ['deleted', 'refunded', 'deleted', 3100, '1 Lamp'],
+    ]);
+    assert.deepEqual(events[1]!.previous_items, []);
+    assert.equal(new Set(events.map(({ event_id }) => event_id)).size, 8);
+  });
 
-test('what happens while capture is stopped is captured after it; nothing comes twice', async (t) => {
-  const { start, stop, sql, sales } = await shop(t);
-  await sql(`${SALE} VALUES (1, 1, now(), 30, 'PayPal', 'pending'); ${ITEM} VALUES (1, 1, 1, 30)`);
-  start();
-  const [placed] = await sales(1);
-  assert.equal(placed!.op, 'placed');
-  await stop();
-  await sql(`UPDATE transaction SET status = 'completed'`);
-  await sql(`UPDATE product SET name = 'Old lamp' WHERE product_id = 1`);
-  start();
-  await sales(2);
-  await stop();
-  start();
-  await sql(`UPDATE transaction SET status = 'refunded'`);
-  const events = await sales(3);
-  assert.deepEqual(
-    events.map(({ status }) => status),
-    ['pending', 'completed', 'refunded'],
-  );
-  assert.equal(events[2]!.items[0]!.product_name, 'Old lamp');
-});
+  test(`${mode}: what happens while capture is stopped is captured after it; nothing comes twice`, async (t) => {
+    const { start, stop, sql, sales } = await shop(t, mode);
+    await sql(`${SALE} VALUES (1, 1, now(), 30, 'PayPal', 'pending'); ${ITEM} VALUES (1, 1, 1, 30)`);
+    start();
+    const [placed] = await sales(1);
+    assert.equal(placed!.op, 'placed');
+    await stop();
+    await sql(`UPDATE transaction SET status = 'completed'`);
+    await sql(`UPDATE product SET name = 'Old lamp' WHERE product_id = 1`);
+    start();
+    await sales(2);
+    await stop();
+    start();
+    await sql(`UPDATE transaction SET status = 'refunded'`);
+    const events = await sales(3);
+    assert.deepEqual(
+      events.map(({ status }) => status),
+      ['pending', 'completed', 'refunded'],
+    );
+    assert.equal(events[2]!.items[0]!.product_name, 'Old lamp');
+  });
 
-test('an interaction goes to one topic, by what it is', async (t) => {
-  const { start, crm, broker } = await shop(t);
-  start();
-  await systemClock.sleep(300);
-  const columns = `interaction (customer_id, interaction_type, session_id, search_query, results_count, cart_step,
+  test(`${mode}: an interaction goes to one topic, by what it is`, async (t) => {
+    const { start, crm, broker } = await shop(t, mode);
+    start();
+    await systemClock.sleep(300);
+    const columns = `interaction (customer_id, interaction_type, session_id, search_query, results_count, cart_step,
     cart_items, cart_total)`;
-  await crm(`INSERT INTO ${columns} VALUES
+    await crm(`INSERT INTO ${columns} VALUES
     (1, 'website_visit', 's1', NULL, NULL, NULL, NULL, NULL),
     (2, 'search_query', 's1', 'lamp', 0, NULL, NULL, NULL),
     (1, 'purchase_intent', 's1', NULL, NULL, 'add_to_cart',
      '[{"product_id": 1, "product_name": "Lamp", "price": 30, "quantity": 2}]', 60),
     (NULL, 'home', NULL, NULL, NULL, NULL, NULL, NULL)`);
-  await crm(`DELETE FROM interaction WHERE interaction_type = 'search_query'`);
-  const behavior = (await records(broker, TOPICS.userBehavior.name, 2)) as { customer_name: string | null }[];
-  assert.deepEqual(behavior.map(({ customer_name }) => customer_name).sort(), ['Casa Luna', null]);
-  const searches = (await records(broker, TOPICS.searches.name, 2)) as { op: string; search_query: string }[];
-  assert.deepEqual(
-    searches.map(({ op, search_query }) => [op, search_query]),
-    [
-      ['recorded', 'lamp'],
-      ['deleted', 'lamp'],
-    ],
-  );
-  const [cart] = (await records(broker, TOPICS.cartEvents.name, 1)) as {
-    cart_total_minor: number;
-    event_type: string;
-  }[];
-  assert.deepEqual([cart!.event_type, cart!.cart_total_minor], ['add_to_cart', 6000]);
-});
+    await crm(`DELETE FROM interaction WHERE interaction_type = 'search_query'`);
+    const behavior = (await records(broker, TOPICS.userBehavior.name, 2)) as {
+      customer_name: string | null;
+    }[];
+    assert.deepEqual(behavior.map(({ customer_name }) => customer_name).sort(), ['Casa Luna', null]);
+    const searches = (await records(broker, TOPICS.searches.name, 2)) as {
+      op: string;
+      search_query: string;
+    }[];
+    assert.deepEqual(
+      searches.map(({ op, search_query }) => [op, search_query]),
+      [
+        ['recorded', 'lamp'],
+        ['deleted', 'lamp'],
+      ],
+    );
+    const [cart] = (await records(broker, TOPICS.cartEvents.name, 1)) as {
+      cart_total_minor: number;
+      event_type: string;
+    }[];
+    assert.deepEqual([cart!.event_type, cart!.cart_total_minor], ['add_to_cart', 6000]);
+  });
 
-test('a row that no event can hold is a dead letter, and its correction is captured', async (t) => {
-  const { start, sql, sales, broker } = await shop(t);
-  start();
-  await systemClock.sleep(300);
-  await sql(`${SALE} VALUES (1, 1, now(), 'NaN', 'PayPal', 'completed')`);
-  await sql(`${SALE} VALUES (1, 1, 'infinity', 5, 'PayPal', 'completed')`);
-  await sql(`${SALE} VALUES (1, 1, now(), 7, 'PayPal', 'qué?')`);
-  const letters = await records(broker, TOPICS.deadLetters.name, 2);
-  assert.equal(letters.length, 2);
-  await sql(`UPDATE transaction SET total_amount = 8 WHERE transaction_id = 1`);
-  assert.deepEqual(ledger(await sales(2)), [
-    ['placed', null, 'qué?', 700, ''],
-    ['restated', null, 'completed', 800, ''],
-  ]);
-});
+  test(`${mode}: a row that no event can hold is a dead letter, and its correction is captured`, async (t) => {
+    const { start, sql, sales, broker } = await shop(t, mode);
+    start();
+    await systemClock.sleep(300);
+    await sql(`${SALE} VALUES (1, 1, now(), 'NaN', 'PayPal', 'completed')`);
+    await sql(`${SALE} VALUES (1, 1, 'infinity', 5, 'PayPal', 'completed')`);
+    await sql(`${SALE} VALUES (1, 1, now(), 7, 'PayPal', 'qué?')`);
+    const letters = await records(broker, TOPICS.deadLetters.name, 2);
+    assert.equal(letters.length, 2);
+    await sql(`UPDATE transaction SET total_amount = 8 WHERE transaction_id = 1`);
+    assert.deepEqual(ledger(await sales(2)), [
+      ['placed', null, 'qué?', 700, ''],
+      ['restated', null, 'completed', 800, ''],
+    ]);
+  });
 
-test('a transaction of many rows is captured whole', async (t) => {
-  const { start, sql, sales } = await shop(t);
-  start();
-  await systemClock.sleep(300);
-  await sql(`BEGIN;
+  test(`${mode}: a transaction of many rows is captured whole`, async (t) => {
+    const { start, sql, sales } = await shop(t, mode);
+    start();
+    await systemClock.sleep(300);
+    await sql(`BEGIN;
     ${SALE} SELECT 1, 1, now(), 30, 'PayPal', 'completed' FROM generate_series(1, 15000);
     ${ITEM} SELECT i, 1, 1, 30 FROM generate_series(1, 15000) i; COMMIT`);
-  const events = await sales(15_000 + 10_000);
-  const net = new Map<number, number>();
-  for (const { transaction_id, items } of events) net.set(transaction_id, items.length);
-  assert.equal(net.size, 15_000);
-  assert.ok([...net.values()].every((items) => items === 1));
-});
+    const events = await sales(15_000 + 10_000);
+    const net = new Map<number, number>();
+    for (const { transaction_id, items } of events) net.set(transaction_id, items.length);
+    assert.equal(net.size, 15_000);
+    assert.ok([...net.values()].every((items) => items === 1));
+  });
+}
 
 test('a lost slot stops loudly; with resnapshot only the differences are published', async (t) => {
-  const { start, stop, sql, sales } = await shop(t);
+  const { start, stop, sql, sales } = await shop(t, 'logical');
   await sql(`${SALE} VALUES (1, 1, now(), 10, 'PayPal', 'pending'), (1, 1, now(), 20, 'PayPal', 'completed'),
     (1, 1, now(), 30, 'PayPal', 'completed')`);
   start();

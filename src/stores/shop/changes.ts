@@ -58,13 +58,13 @@ export interface RowChange {
 export interface ChangeSet {
   /** Sortable place of the commit in the feed (LSN, or the cut of a poll). */
   readonly commit: bigint;
-  /** Number of this part within its transaction, cut by rows alone: the same in every delivery. */
+  /** Number of this set within its commit, cut by rows alone: the same in every delivery. */
   readonly part: number;
-  /** false: more parts of this transaction follow. */
+  /** false: more sets of this commit follow. */
   readonly last: boolean;
   /** What to acknowledge once everything up to here is durable downstream. */
   readonly ackTo: bigint;
-  /** The transaction's id, the same in every mode of capture. */
+  /** The transaction's id, and from its second part on the part's number: the same in every mode of capture. */
   readonly xid: string;
   /** Epoch ms. */
   readonly committedAt: number;

@@ -97,23 +97,9 @@ export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: Logica
   };
 }
 
-/** Removes what the feed made in the database: its slot and its publication. */
-export async function dropFeed(url: string, database: ShopDatabase): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    const found = await findSlot(client, slotName(database));
-    if (found?.active) throw inUse(slotName(database));
-    if (found) await client.query('SELECT pg_drop_replication_slot($1)', [slotName(database)]);
-    await client.query(`SET client_min_messages = warning; DROP PUBLICATION IF EXISTS ${PUBLICATION}`);
-  } finally {
-    await client.end();
-  }
-}
-
 type Queryable = Pick<pg.Pool, 'query'>;
 
-async function findSlot(control: Queryable, slot: string): Promise<Slot | null> {
+export async function findSlot(control: Queryable, slot: string): Promise<Slot | null> {
   const { rows } = await control.query<Slot>(
     `SELECT active, wal_status, confirmed_flush_lsn::text AS confirmed
        FROM pg_replication_slots WHERE slot_name = $1`,
@@ -154,7 +140,7 @@ function verifySlot(slot: string, found: Slot | null, memory: FeedMemory): void 
   }
 }
 
-const inUse = (slot: string): Error =>
+export const inUse = (slot: string): Error =>
   Object.assign(new Error(`replication slot ${slot} is in use by another capture`), { retryable: true });
 
 function explained(error: unknown, slot: string): unknown {

@@ -69,7 +69,9 @@ export class LogicalStream implements StreamHandler, PgoutputHandler {
 
   #push(last: boolean, ackTo: bigint): void {
     const { commit, xid, committedAt } = this.#transaction!;
-    this.#sets.push({ commit, part: this.#part++, last, ackTo, xid, committedAt, changes: this.#changes });
+    const part = this.#part++;
+    const id = part === 0 ? xid : `${xid}.${part}`;
+    this.#sets.push({ commit, part, last, ackTo, xid: id, committedAt, changes: this.#changes });
     this.#changes = [];
     if (ackTo > this.#seen) this.#seen = ackTo;
     this.#wake?.();
