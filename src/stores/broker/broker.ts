@@ -28,11 +28,14 @@ export interface PartitionState {
   readonly partition: number;
   /** Made anew when a topic is created: offsets of another id mean nothing here. */
   readonly topicId: string;
-  /** Oldest offset still there (equals `end` when empty). */
+  /**
+   * Oldest offset that retention has left (equals `end` when empty). Of a compacted topic, records from here on may be
+   * missing that a newer one of the same key stands for.
+   */
   readonly start: number;
   /** Offset the next record will get. */
   readonly end: number;
-  /** The newest record, null when the partition is empty. */
+  /** The newest record, null when the partition is empty (the SQLite log's retention never takes the newest). */
   readonly tail: BrokerRecord | null;
 }
 

@@ -20,8 +20,8 @@ export interface MetricsStore {
   writeHealth(health: readonly StageHealth[]): Promise<void>;
   health(): Promise<readonly StageHealth[]>;
   /**
-   * Values and healths that took effect from now on, also those written by other processes, in order. The listener
-   * must not throw. Call the result to stop.
+   * Values and healths that took effect from now on, also those written by other processes, in order; one that a newer
+   * version replaced before it could be told may be left out. The listener must not throw. Call the result to stop.
    */
   subscribe(listener: (change: MetricsChange) => void): () => void;
   close(): Promise<void>;
