@@ -11,7 +11,7 @@ import { type Nudge, openNudge } from '../../lib/nudge.ts';
 import type { MetricsChange, MetricsStore } from './metrics-store.ts';
 import { type Effect, MetricsTables } from './metrics-tables.ts';
 
-/** How often the file is looked at without a nudge: one is missing only when a writer was killed at the wrong moment. */
+/** How often the file is looked at without a nudge: one is missing when a writer was killed at the wrong moment. */
 const LOOK_EVERY_MS = 1_000;
 const SWEEP_EVERY_MS = 30_000;
 const CHANGES_MAX = 1_000;
