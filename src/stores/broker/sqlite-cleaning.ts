@@ -11,6 +11,8 @@ const SAVE = 'UPDATE _partitions SET start_offset = ?, cleaned = ?, bytes = byte
 export interface Retention {
   /** Records older than this go (by their timestamps, from the oldest record on). */
   readonly ageMs: number;
+  /** Other ages, by topic. */
+  readonly ageMsByTopic: Readonly<Record<string, number>>;
   /** A topic that is not compacted keeps at most about this many bytes, its partitions equal shares of it. */
   readonly topicBytes: number;
 }
@@ -18,16 +20,17 @@ export interface Retention {
 /** One round over all partitions; ends early when the signal aborts. */
 export async function cleanLog(
   log: SqliteLog,
-  { ageMs, topicBytes }: Retention,
+  { ageMs, ageMsByTopic, topicBytes }: Retention,
   nowMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   for (const partition of [...log.all()]) {
     const share = topicBytes / log.partitions(partition.topic).length;
     const bytesMax = partition.compacted ? Number.POSITIVE_INFINITY : share;
+    const oldestMs = nowMs - (ageMsByTopic[partition.topic] ?? ageMs);
     const more = () =>
       (partition.compacted && compactStep(log, partition)) ||
-      retentionStep(log, partition, nowMs - ageMs, bytesMax);
+      retentionStep(log, partition, oldestMs, bytesMax);
     while (!signal.aborted && more()) await nextTurn();
   }
 }
