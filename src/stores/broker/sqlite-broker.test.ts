@@ -130,6 +130,19 @@ test('of a compacted topic only the newest record of a key stays', async (t) => 
   assert.deepEqual([state!.start, state!.end], [0, 2_102]);
 });
 
+test('a topic may have an age of its own', async (t) => {
+  const clock = new ManualClock();
+  const [usual, short] = [newTopic(1), newTopic(1, true)];
+  const { open } = openLog(t, clock, { retentionMsByTopic: { [short.name]: 5_000 } });
+  const broker = open();
+  await broker.createTopics([usual, short]);
+  for (const { name } of [usual, short])
+    await broker.append(['a', 'b'].map((key) => record(name, key, { key })));
+  await clean(clock);
+  assert.deepEqual(await values(broker, short.name, 1), ['b']);
+  assert.deepEqual(await values(broker, usual.name, 2), ['a', 'b']);
+});
+
 test('every partition has its share of a batch, the others what it leaves', async (t) => {
   const { open } = openLog(t, systemClock);
   const broker = open();

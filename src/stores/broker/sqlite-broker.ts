@@ -39,6 +39,8 @@ export interface SqliteBrokerOptions {
   readonly log: Log;
   /** Records older than this are removed. Default 7 days. */
   readonly retentionMs?: number;
+  /** Other ages than that, by topic: a compacted topic whose keys do not come again has no other bound. */
+  readonly retentionMsByTopic?: Readonly<Record<string, number>>;
   /** Bytes of records a topic keeps; compacted topics have no such bound. Default 1 GiB. */
   readonly retentionBytes?: number;
   readonly recordBytesMax?: number;
@@ -203,11 +205,12 @@ class SqliteBroker implements Broker {
   }
 
   async #keepUp(signal: AbortSignal): Promise<void> {
-    const {
-      clock,
-      retentionMs: ageMs = RETENTION_MS,
-      retentionBytes: topicBytes = RETENTION_BYTES,
-    } = this.#options;
+    const { clock } = this.#options;
+    const retention = {
+      ageMs: this.#options.retentionMs ?? RETENTION_MS,
+      ageMsByTopic: this.#options.retentionMsByTopic ?? {},
+      topicBytes: this.#options.retentionBytes ?? RETENTION_BYTES,
+    };
     let cleanedAt = clock.now();
     while (!signal.aborted) {
       await clock.sleep(LOOK_EVERY_MS, signal);
@@ -215,7 +218,7 @@ class SqliteBroker implements Broker {
       if (signal.aborted || clock.now() - cleanedAt < CLEAN_EVERY_MS) continue;
       cleanedAt = clock.now();
       try {
-        await cleanLog(this.#log, { ageMs, topicBytes }, cleanedAt, signal);
+        await cleanLog(this.#log, retention, cleanedAt, signal);
       } catch (error) {
         const { log } = this.#options;
         if (isRetryable(error)) log.warn('cleaning the log is put off', { error });
