@@ -98,13 +98,10 @@ export function saleEvents(
   const is = after.header && readHeader(after.header, occasion.mainCurrency);
   const from = was?.kind === 'ok' ? was.value : null;
   const to = is?.kind === 'ok' ? is.value : null;
-  const write = (
-    op: TransactionOp,
-    header: Header,
-    previous: Header | null,
-    sale: Sale,
-    earlier: Sale | null,
-  ) => draft(ok(saleEvent({ id, op, header, previous, sale, earlier, occasion, names })));
+  const changedAt = statusChangedAt(before, after);
+  type Parts = Pick<SaleEventParts, 'op' | 'header' | 'previous' | 'sale'> & { readonly earlier?: Sale };
+  const write = (parts: Parts) =>
+    draft(ok(saleEvent({ earlier: null, ...parts, id, changedAt, occasion, names })));
 
   const drafts: Draft[] = [];
   if (is?.kind === 'deadLetter' && !sameRow(before.header, after.header)) drafts.push(draft(is));
@@ -118,11 +115,24 @@ export function saleEvents(
     if (sameHeader(from, to) && items) return drafts;
     const op =
       from.status !== to.status ? 'status_changed' : sameHeader(from, to) ? 'items_changed' : 'amended';
-    return [...drafts, write(op, to, from, after, items ? null : before)];
+    const earlier = items ? {} : { earlier: before };
+    return [...drafts, write({ op, header: to, previous: from, sale: after, ...earlier })];
   }
-  if (from) drafts.push(write(is === null ? 'deleted' : 'withdrawn', from, from, before, null));
-  if (to) drafts.push(write(was === null ? 'placed' : 'restated', to, null, after, null));
+  if (from) {
+    const op = is === null ? 'deleted' : 'withdrawn';
+    drafts.push(write({ op, header: from, previous: from, sale: before }));
+  }
+  if (to) {
+    const op = was === null ? 'placed' : 'restated';
+    drafts.push(write({ op, header: to, previous: null, sale: after }));
+  }
   return drafts;
+}
+
+/** The shop's own time of a change that set it; changes by writers that do not know the column have none. */
+function statusChangedAt({ header: before }: Sale, { header: after }: Sale): number | null {
+  const text = after?.['status_changed_at'];
+  return text && before && text !== before['status_changed_at'] ? epochMsOf(text) : null;
 }
 
 const sameRow = (one: Row | null, other: Row | null): boolean =>
@@ -136,23 +146,17 @@ interface SaleEventParts {
   readonly sale: Sale;
   /** The sale before, when its items were others. */
   readonly earlier: Sale | null;
+  /** When the shop says it happened, where it does. */
+  readonly changedAt: number | null;
   readonly occasion: Occasion;
   readonly names: Names;
 }
 
-function saleEvent({
-  id,
-  op,
-  header,
-  previous,
-  sale,
-  earlier,
-  occasion,
-  names,
-}: SaleEventParts): TransactionEvent {
+function saleEvent(parts: SaleEventParts): TransactionEvent {
+  const { id, op, header, previous, sale, earlier, changedAt, occasion, names } = parts;
   const customer = names.get('customer', String(header.customerId));
   const buyer = names.get('buyer', String(header.buyerId));
-  const eventTime = op === 'placed' ? header.saleTime : occasion.committedAt;
+  const eventTime = op === 'placed' ? header.saleTime : (changedAt ?? occasion.committedAt);
   const what = op === 'placed' ? `transaction/${id}/placed` : `transaction/${id}/${op}/${occasion.version}`;
   const gone = op === 'deleted' || op === 'withdrawn';
   const itemsOf = ({ items }: Sale): SaleItem[] =>

@@ -54,7 +54,7 @@ export function followUpQueue(startAt: number): FollowUps {
       waiting -= entries.length;
       return entries.map(({ transactionId, followUps: [first, ...rest] }) => {
         add(transactionId, rest);
-        return { transactionId, from: first!.from, to: first!.to };
+        return { transactionId, from: first!.from, to: first!.to, at: first!.at };
       });
     },
     get waiting() {

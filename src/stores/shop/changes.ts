@@ -18,6 +18,7 @@ export const FEED_COLUMNS = {
       'status',
       'currency',
       'session_id',
+      'status_changed_at',
     ],
     transactiondetail: ['transaction_detail_id', 'transaction_id', 'product_id', 'quantity', 'unit_price'],
   },

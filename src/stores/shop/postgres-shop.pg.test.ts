@@ -138,8 +138,8 @@ test('statuses change only from the status named; pending ones are found again',
   await postgres.sql(shopUrl, 'UPDATE transaction SET session_id = NULL WHERE transaction_id = 2');
   assert.deepEqual(await shop.pendingSales(10), [1]);
   const changes = [
-    { transactionId: 1, from: 'pending', to: 'completed' },
-    { transactionId: 3, from: 'pending', to: 'failed' },
+    { transactionId: 1, from: 'pending', to: 'completed', at: 1_795_517_589_120 },
+    { transactionId: 3, from: 'pending', to: 'failed', at: 1_795_517_589_120 },
   ];
   assert.equal(await shop.changeStatuses(changes), 1);
   const rows = await postgres.sql<{ status: string }>(

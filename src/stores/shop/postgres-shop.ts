@@ -30,7 +30,8 @@ export function postgresShop({ shopUrl, crmUrl }: PostgresShopOptions): Shop {
     },
     async changeStatuses(changes) {
       const ids = numbers(changes, (change) => change.transactionId);
-      const values = [ids, changes.map(({ from }) => from), changes.map(({ to }) => to)];
+      const times = numbers(changes, (change) => change.at);
+      const values = [ids, changes.map(({ from }) => from), changes.map(({ to }) => to), times];
       const { rowCount } = await shop.query({ name: 'change-statuses', text: sql.CHANGE_STATUSES, values });
       return rowCount ?? 0;
     },

@@ -8,6 +8,7 @@ type Addition = readonly [table: string, column: string, type: string];
 const SHOP_ADDITIONS: readonly Addition[] = [
   ['transaction', 'currency', "char(3) NOT NULL DEFAULT 'USD'"],
   ['transaction', 'session_id', 'text'],
+  ['transaction', 'status_changed_at', 'timestamptz'],
 ];
 const CRM_ADDITIONS: readonly Addition[] = [
   ['interaction', 'buyer_id', 'bigint'],

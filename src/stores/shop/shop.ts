@@ -80,6 +80,8 @@ export interface StatusChange {
   readonly transactionId: number;
   readonly from: string;
   readonly to: string;
+  /** When, by the shop's clock. */
+  readonly at: number;
 }
 
 export interface ProductChange {

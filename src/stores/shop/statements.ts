@@ -66,8 +66,8 @@ WITH sale AS (
 SELECT transaction_id FROM placed ORDER BY n`;
 
 export const CHANGE_STATUSES = `
-UPDATE transaction SET status = c.new
-FROM unnest($1::bigint[], $2::text[], $3::text[]) AS c (id, old, new)
+UPDATE transaction SET status = c.new, status_changed_at = to_timestamp(c.at / 1000)
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::float8[]) AS c (id, old, new, at)
 WHERE transaction_id = c.id AND status = c.old`;
 
 export const CHANGE_PRODUCTS = `
