@@ -1,0 +1,26 @@
+// What is looked at before a start. Each concern is a file; each finding says what to do about it.
+import type { Finding } from '../../lib/finding.ts';
+import type { Options } from '../options.ts';
+import type { StageName } from '../pipeline.ts';
+import { dataDirCheck } from './data-dir.ts';
+import { databasesCheck } from './databases.ts';
+import { nodeCheck } from './node.ts';
+import { pageCheck } from './page.ts';
+import { portsCheck } from './ports.ts';
+
+export interface CheckContext {
+  readonly options: Options;
+  readonly stages: readonly StageName[];
+  /** Whether the embedded PostgreSQL is to be started by this process. */
+  readonly startsPostgres: boolean;
+}
+
+export type Check = (context: CheckContext) => Promise<readonly Finding[]>;
+
+const CHECKS: readonly Check[] = [nodeCheck, dataDirCheck, pageCheck, portsCheck, databasesCheck];
+
+export const findings = async (context: CheckContext): Promise<readonly Finding[]> =>
+  (await Promise.all(CHECKS.map((check) => check(context)))).flat();
+
+export const findingText = ({ severity, what, remedy }: Finding): string =>
+  `${severity === 'error' ? '✗' : '!'} ${what}\n  → ${remedy}`;

@@ -1,0 +1,48 @@
+import { createServer } from 'node:net';
+import type { Finding } from '../../lib/finding.ts';
+import type { Check } from './checks.ts';
+
+/** Whether the ports to listen on are free. */
+export const portsCheck: Check = async ({ options, stages, startsPostgres }) => {
+  const wanted = [
+    {
+      who: 'PostgreSQL',
+      flag: '--postgres-port',
+      host: '127.0.0.1',
+      port: options.postgresPort,
+      used: startsPostgres,
+    },
+    {
+      who: 'the page',
+      flag: '--dashboard-port',
+      host: options.dashboardHost,
+      port: options.dashboardPort,
+      used: stages.includes('dashboard'),
+    },
+  ];
+  const found = await Promise.all(
+    wanted.map(async ({ who, flag, host, port, used }): Promise<Finding[]> => {
+      if (!used || port === 0) return [];
+      const fault = await listenFault(host, port);
+      if (fault === null) return [];
+      const what = `${who} cannot listen on ${host}:${port}: ${fault}`;
+      return [
+        {
+          severity: 'error',
+          what,
+          remedy: `Stop what listens there, or choose another port: ${flag} 0 finds one`,
+        },
+      ];
+    }),
+  );
+  return found.flat();
+};
+
+const listenFault = (host: string, port: number): Promise<string | null> =>
+  new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', ({ code, message }: NodeJS.ErrnoException) =>
+      resolve(code === 'EADDRINUSE' ? 'another program listens there' : message),
+    );
+    probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve(null)));
+  });

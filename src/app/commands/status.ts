@@ -1,0 +1,145 @@
+import { API, type LiveHealth, type LiveStage } from '../../contracts/live.ts';
+import type { StageHealth } from '../../contracts/stage-health.ts';
+import { TOPICS } from '../../contracts/topics.ts';
+import type { Broker } from '../../stores/broker/broker.ts';
+import { listDeadLetters } from '../../stores/broker/dead-letter-queue.ts';
+import { readTopic } from '../../stores/broker/read-topic.ts';
+import { command } from '../command.ts';
+import { withLog } from '../embedded-log.ts';
+import { flag } from '../option.ts';
+import type { Options } from '../options.ts';
+
+const ANSWER_MS_MAX = 2_000;
+const GROUPS = ['enrichment', 'loader', 'metrics', 'publisher'];
+const LETTERS_MAX = 10_000;
+
+export const statusCommand = command({
+  usage: 'status',
+  summary: 'How the stages are, what waits in the log, and what was put aside.',
+  flags: {
+    json: flag({ description: 'JSON.' }),
+  },
+  async run({ options, flags, clock, log, terminal }) {
+    const live = await liveHealth(options);
+    const stored = await withLog({ options, clock, log }, logStatus);
+    const status = {
+      running: live !== null,
+      status: live?.status ?? 'not running',
+      stages: live?.stages ?? stored.stages,
+      problems: live?.problems ?? [],
+      topics: stored.topics,
+      groups: stored.groups,
+      dead_letters: stored.deadLetters,
+    };
+    terminal.line(flags.json ? JSON.stringify(status) : statusPage(status, clock.now()));
+    return live === null || live.status === 'unwell' ? 1 : 0;
+  },
+});
+
+/** What the dashboard says, null when none answers. */
+async function liveHealth({ dashboardHost, dashboardPort }: Options): Promise<LiveHealth | null> {
+  const host = dashboardHost.includes(':') ? `[${dashboardHost}]` : dashboardHost;
+  try {
+    const response = await fetch(`http://${host}:${dashboardPort}${API.health}`, {
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    });
+    return (await response.json()) as LiveHealth;
+  } catch {
+    return null;
+  }
+}
+
+interface LogStatus {
+  readonly stages: readonly StageHealth[];
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly records: number;
+    readonly newest_at: number | null;
+  }[];
+  readonly groups: readonly { readonly group: string; readonly behind: number }[];
+  readonly deadLetters: Readonly<Record<string, number>>;
+}
+
+async function logStatus(broker: Broker): Promise<LogStatus> {
+  const states = await Promise.all(Object.values(TOPICS).map(({ name }) => broker.partitions(name)));
+  const topics = states.map((partitions) => ({
+    topic: partitions[0]!.topic,
+    records: partitions.reduce((sum, { start, end }) => sum + end - start, 0),
+    newest_at: partitions.reduce<number | null>(
+      (newest, { tail }) => (tail === null ? newest : Math.max(newest ?? 0, tail.timestamp)),
+      null,
+    ),
+  }));
+  const ends = new Map(states.flat().map(({ topic, partition, end }) => [`${topic}/${partition}`, end]));
+  const groups = await Promise.all(
+    GROUPS.map(async (group) => {
+      const committed = await broker.committed(group);
+      const behind = [...committed].reduce((sum, [name, next]) => sum + (ends.get(name) ?? next) - next, 0);
+      return { group, behind };
+    }),
+  );
+  const newest = new Map<string, StageHealth>();
+  await readTopic(broker, TOPICS.stageHealth.name, async ({ key, value }) => {
+    newest.set(key ?? '', JSON.parse(Buffer.from(value).toString()));
+  });
+  const deadLetters: Record<string, number> = {};
+  for (const { reason, replayed } of await listDeadLetters(broker, { limit: LETTERS_MAX })) {
+    if (!replayed) deadLetters[reason] = (deadLetters[reason] ?? 0) + 1;
+  }
+  return { stages: [...newest.values()], topics, groups, deadLetters };
+}
+
+interface Shown extends Omit<LogStatus, 'stages' | 'deadLetters'> {
+  readonly status: string;
+  readonly stages: readonly LiveStage[];
+  readonly problems: LiveHealth['problems'];
+  readonly dead_letters: LogStatus['deadLetters'];
+}
+
+function statusPage(
+  { status, stages, problems, topics, groups, dead_letters: letters }: Shown,
+  now: number,
+): string {
+  const age = (at: number | null) => (at === null ? '-' : `${((now - at) / 1000).toFixed(1)} s ago`);
+  const stageRows = stages.map(
+    ({ stage, state, processed, lag, lag_unit, newest_at, errors, last_error }) => [
+      stage,
+      state,
+      String(processed),
+      lag === null ? '-' : `${lag} ${lag_unit}`,
+      age(newest_at),
+      errors === 0 ? '' : `${errors} faults, the last: ${last_error}`,
+    ],
+  );
+  return [
+    `The system is ${status}.`,
+    ...problems.map(({ stage, problem, detail }) => `✗ ${stage} ${problem}: ${detail}`),
+    '',
+    ...table(['stage', 'state', 'processed', 'behind', 'newest', ''], stageRows),
+    '',
+    ...table(
+      ['topic', 'records', 'newest'],
+      topics.map(({ topic, records, newest_at }) => [topic, String(records), age(newest_at)]),
+    ),
+    '',
+    ...table(
+      ['reader', 'behind'],
+      groups.map(({ group, behind }) => [group, String(behind)]),
+    ),
+    '',
+    ...Object.entries(letters).map(([reason, count]) => `${count} dead letters: ${reason}`),
+    Object.keys(letters).length === 0
+      ? 'No dead letters wait.'
+      : 'See them with `instashop dead-letters list`.',
+  ].join('\n');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]!.length)));
+  return [head, ...rows].map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,52 @@
+// One process at a time for a stage of a data folder. SQLite's file lock goes with its process, kill -9 included.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { UserError } from '../lib/errors.ts';
+
+export interface Lock {
+  release(): void;
+}
+
+/** Takes the lock `name` of the data folder. Rejects with a UserError that names the process which has it. */
+export function takeLock(dataDir: string, name: string): Lock {
+  const dir = join(dataDir, 'locks');
+  mkdirSync(dir, { recursive: true });
+  const holder = join(dir, `${name}.pid`);
+  const db = new DatabaseSync(join(dir, `${name}.db`), { timeout: 0 });
+  try {
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    db.close();
+    if ((error as { errcode?: number }).errcode !== 5) throw error;
+    throw new UserError(
+      `${name} runs already on ${dataDir}, in process ${readPid(holder)}`,
+      'Stop it first (Ctrl-C there), or use another folder: --data-dir',
+    );
+  }
+  writeFileSync(holder, String(process.pid));
+  return { release: () => db.close() };
+}
+
+/** Takes all of the locks, or none. */
+export function takeLocks(dataDir: string, names: readonly string[]): Lock {
+  const taken: Lock[] = [];
+  const release = () => {
+    for (const lock of taken) lock.release();
+  };
+  try {
+    for (const name of names) taken.push(takeLock(dataDir, name));
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return { release };
+}
+
+function readPid(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return 'unknown';
+  }
+}

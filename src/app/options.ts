@@ -1,0 +1,123 @@
+// Every option of the system. Defaults are the original's figures.
+import { choice, flag, instant, integer, number, text, url, type Values } from './option.ts';
+
+export const OPTIONS = {
+  profile: choice({
+    default: 'embedded',
+    choices: ['embedded'],
+    description: 'What the stores are made of. embedded: all on this machine, nothing to install.',
+  }),
+  dataDir: text({ default: '.instashop', unit: 'folder', description: 'Where everything is kept.' }),
+
+  generator: choice({
+    default: 'on',
+    choices: ['on', 'off'],
+    description: 'off: no made-up customers; write your own sales into the shop.',
+  }),
+  rate: number({
+    default: 7,
+    min: 0.01,
+    max: 100_000,
+    unit: 'sales/s',
+    description: 'Made-up sales; 3 visits come with 7 sales.',
+  }),
+  seed: text({
+    default: 'instashop',
+    description: 'Decides the made-up shop: the same seed gives the same shop and sales.',
+  }),
+  curve: choice({
+    default: 'off',
+    choices: ['on', 'off'],
+    description: 'on: the rate follows hour, weekday and season (UTC), --rate being the mean.',
+  }),
+  clockSpeed: number({
+    default: 1,
+    min: 1,
+    max: 100_000,
+    unit: 'times',
+    description: "Runs the generator's clock faster from --start-at until it meets the present.",
+  }),
+  startAt: instant({
+    shown: 'now; 24 h ago with a faster clock',
+    description: "Where the generator's clock starts.",
+  }),
+
+  postgresPort: integer({
+    default: 5432,
+    min: 0,
+    max: 65_535,
+    unit: 'port',
+    description: 'Where the embedded PostgreSQL listens, on 127.0.0.1 only. 0: any free port.',
+  }),
+  shopUrl: url({
+    shown: 'the embedded PostgreSQL',
+    description: 'An existing PostgreSQL ≥ 14 with the database instashop. Better given by the environment.',
+  }),
+  crmUrl: url({
+    shown: 'database crm_db beside the shop',
+    description: 'An existing PostgreSQL ≥ 14 with the database crm_db.',
+  }),
+  dwhUrl: url({
+    shown: 'the embedded PostgreSQL',
+    description: 'An existing PostgreSQL ≥ 14 with an empty database for the warehouse.',
+  }),
+
+  capture: choice({
+    default: 'logical',
+    choices: ['logical', 'polling'],
+    description: 'How changes are read. polling: for servers without logical decoding.',
+  }),
+  pollInterval: integer({
+    default: 2_000,
+    min: 50,
+    max: 60_000,
+    unit: 'ms',
+    description: 'How often --capture polling asks the shop.',
+  }),
+  resnapshot: flag({
+    description: 'Once: compare the tables with what was published and publish the differences.',
+  }),
+  mainCurrency: text({
+    default: 'USD',
+    pattern: /^[A-Z]{3}$/,
+    unit: 'ISO code',
+    description: 'Currency of the first tiles, and of rows that name none.',
+  }),
+
+  retention: number({
+    default: 7,
+    min: 0.05,
+    max: 3_650,
+    unit: 'days',
+    description: 'How long the log keeps events.',
+  }),
+  retentionSize: number({
+    default: 8,
+    min: 0.01,
+    max: 100_000,
+    unit: 'GiB',
+    description: 'How much of each topic the log keeps.',
+  }),
+  warehouseRetention: integer({
+    default: 400,
+    min: 1,
+    max: 36_500,
+    unit: 'days',
+    description: 'How long the warehouse keeps events.',
+  }),
+
+  dashboardPort: integer({
+    default: 8501,
+    min: 0,
+    max: 65_535,
+    unit: 'port',
+    description: 'Where the page is served. 0: any free port.',
+  }),
+  dashboardHost: text({
+    default: '127.0.0.1',
+    unit: 'address',
+    description: 'Address the page is served at. 0.0.0.0 shows it to the network: there is no log-in.',
+  }),
+} as const;
+
+export type Options = Values<typeof OPTIONS>;

@@ -1,0 +1,76 @@
+import { fileURLToPath } from 'node:url';
+import { seededRandom } from '../lib/random.ts';
+import type { Stage } from '../lib/stage.ts';
+import { capture } from '../stages/capture/capture.ts';
+import { dashboard } from '../stages/dashboard/server/dashboard.ts';
+import { enrichment } from '../stages/enrichment/enrichment.ts';
+import { GENERATOR_DEFAULTS, generator } from '../stages/generator/generator.ts';
+import { loader } from '../stages/loader/loader.ts';
+import { publisher } from '../stages/publisher/publisher.ts';
+import type { Options } from './options.ts';
+import type { Platform } from './platform.ts';
+import { VERSION } from './version.ts';
+
+type Made = Promise<Stage & { url?(): string | null }>;
+
+export type StageName =
+  | 'generator'
+  | 'capture'
+  | 'enrichment'
+  | 'loader'
+  | 'metrics'
+  | 'publisher'
+  | 'dashboard';
+
+/** The whole system, in flow order. */
+export const PIPELINE: Readonly<Record<StageName, (platform: Platform) => Made>> = {
+  generator: async (p) =>
+    generator({ ...common(p, 'generator'), shop: await p.shop(), ...customers(p.options) }),
+  capture: async (p) =>
+    capture({
+      ...common(p, 'capture'),
+      feeds: await p.feeds(),
+      names: await p.names(),
+      broker: await p.broker(),
+    }),
+  enrichment: async (p) => enrichment({ ...common(p, 'enrichment'), broker: await p.broker() }),
+  loader: async (p) =>
+    loader({ ...common(p, 'loader'), broker: await p.broker(), warehouse: await p.warehouse() }),
+  metrics: (p) => p.metrics(),
+  publisher: async (p) =>
+    publisher({ ...common(p, 'publisher'), broker: await p.broker(), metricsStore: await p.metricsStore() }),
+  dashboard: async (p) =>
+    dashboard({ ...page(p), metricsStore: await p.metricsStore(), warehouse: await p.warehouse() }),
+};
+
+export const STAGE_NAMES = Object.keys(PIPELINE) as readonly StageName[];
+
+/** The stages that run when nothing else is asked for. */
+export const wantedStages = ({ generator: mode }: Options): readonly StageName[] =>
+  STAGE_NAMES.filter((name) => name !== 'generator' || mode === 'on');
+
+const common = (p: Platform, stage: StageName) => ({
+  clock: p.clock,
+  log: p.log(stage),
+  dir: p.dir(stage),
+  mainCurrency: p.options.mainCurrency,
+  resnapshot: p.options.resnapshot,
+});
+
+const customers = ({ seed, rate, curve, clockSpeed, startAt }: Options) => ({
+  random: seededRandom(seed),
+  options: { ...GENERATOR_DEFAULTS, salesPerSecond: rate, curve: curve === 'on', clockSpeed, startAt },
+});
+
+const page = (p: Platform) => ({
+  ...common(p, 'dashboard'),
+  port: p.options.dashboardPort,
+  host: p.options.dashboardHost,
+  webDir: WEB_DIR,
+  version: VERSION,
+  profile: p.options.profile,
+  expectedStages: wantedStages(p.options),
+});
+
+/** The built page. */
+export const WEB_DIR = fileURLToPath(new URL('../../dist/web', import.meta.url));
