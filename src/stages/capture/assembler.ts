@@ -18,6 +18,7 @@ import {
 import { saleEvents } from './sale-events.ts';
 
 const SALE_TABLES = new Set(['transaction', 'transactiondetail']);
+const NAME_TABLES = new Set(['customer', 'buyer', 'product']);
 const INTERACTION = FEED_COLUMNS.crm_db.interaction;
 
 /** Turns change sets into drafts of events, against the state as of just before, which it moves on. */
@@ -34,6 +35,19 @@ export class Assembler {
     this.#state = state;
     this.#names = new NameCache(names);
     this.#sales = names;
+  }
+
+  /** Asks for the names of many sets at once: `assemble` then asks only for those of states it meets. */
+  async prepare(sets: readonly ChangeSet[]): Promise<void> {
+    for (const { changes } of sets) {
+      for (const { table, after } of changes) {
+        if (after === null || NAME_TABLES.has(table)) continue;
+        this.#names.need('customer', after['customer_id']);
+        if (table === 'transaction') this.#names.need('buyer', after['buyer_id']);
+        if (table === 'transactiondetail') this.#names.need('product', after['product_id']);
+      }
+    }
+    if (!this.#names.isComplete) await this.#names.load();
   }
 
   /** The drafts of one change set, in an order that depends on the rows alone. */
@@ -106,19 +120,17 @@ export class Assembler {
     changes: readonly RowChange[],
     steps: readonly { readonly before: Sale; readonly after: Sale }[],
   ): Promise<void> {
-    const ids = { customer: new Set<string>(), buyer: new Set<string>(), product: new Set<string>() };
-    const add = (set: Set<string>, id: string | null | undefined) => id != null && set.add(id);
     for (const { before, after } of steps) {
       for (const { header, items } of [before, after]) {
-        add(ids.customer, header?.['customer_id']);
-        add(ids.buyer, header?.['buyer_id']);
-        for (const row of items.values()) add(ids.product, row['product_id']);
+        this.#names.need('customer', header?.['customer_id']);
+        this.#names.need('buyer', header?.['buyer_id']);
+        for (const row of items.values()) this.#names.need('product', row['product_id']);
       }
     }
     for (const { table, after, before } of changes) {
-      if (table === 'interaction') add(ids.customer, (after ?? before)?.['customer_id']);
+      if (table === 'interaction') this.#names.need('customer', (after ?? before)?.['customer_id']);
     }
-    await this.#names.prepare(ids);
+    if (!this.#names.isComplete) await this.#names.load();
   }
 
   #interaction({ kind, before, after }: RowChange, occasion: Occasion): Draft {

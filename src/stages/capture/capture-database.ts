@@ -161,7 +161,7 @@ class DatabaseCapture {
       if (signal.aborted) return;
       try {
         if (this.#isDue()) this.#save();
-        const { behind, retainedWalBytes } = await feed.lag();
+        const { behind, retainedWalBytes } = await feed.lag(this.#place.acknowledged);
         report({
           behind,
           retained_wal_bytes: retainedWalBytes,
@@ -185,6 +185,7 @@ class DatabaseCapture {
       this.#place = reached;
       if (this.#state.dirtyCount > DIRTY_ROWS_MAX || this.#isDue()) this.#save();
     };
+    await this.#assembler.prepare(sets);
     for (const set of sets) {
       if (!this.#isNew(set, reached)) continue;
       const occasion = {

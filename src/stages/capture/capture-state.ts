@@ -44,6 +44,8 @@ export class CaptureState {
   readonly #put: StatementSync;
   readonly #remember: StatementSync;
   readonly #dirty = [new Map<number, string | null>(), new Map<number, string | null>()] as const;
+  /** By kind: ids above are in neither file nor memory. */
+  readonly #highest: [number, number];
   #generation: number;
   #pruned: { kind: number; id: number } = { kind: 0, id: 0 };
 
@@ -59,6 +61,9 @@ export class CaptureState {
     this.#remember = this.#db.prepare(
       'INSERT INTO memory VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     );
+    const highest = this.#db.prepare('SELECT max(id) AS id FROM entity WHERE kind = ?');
+    const highestOf = (kind: Kind) => Number(highest.get(kind)?.['id'] ?? Number.NEGATIVE_INFINITY);
+    this.#highest = [highestOf(KINDS.sale), highestOf(KINDS.interaction)];
     this.#generation = Number(this.#memory('generation') ?? 0);
   }
 
@@ -87,12 +92,15 @@ export class CaptureState {
   get(kind: Kind, id: number): string | null | undefined {
     const dirty = this.#dirty[kind].get(id);
     if (dirty !== undefined) return dirty;
+    // New ids rise, so that most need no look at the file.
+    if (id > this.#highest[kind]) return undefined;
     const row = this.#get.get(kind, id);
     return row === undefined ? undefined : (row['body'] as string | null);
   }
 
   put(kind: Kind, id: number, body: string | null): void {
     this.#dirty[kind].set(id, body);
+    if (id > this.#highest[kind]) this.#highest[kind] = id;
   }
 
   get dirtyCount(): number {

@@ -13,21 +13,37 @@ export class NameCache {
     buyer: new Map(),
     product: new Map(),
   };
+  readonly #missing: Record<NamedTable, Set<string>> = {
+    customer: new Set(),
+    buyer: new Set(),
+    product: new Set(),
+  };
+  /** false: something needed is not loaded. */
+  isComplete = true;
 
   constructor(names: Pick<ShopNames, 'names'>) {
     this.#names = names;
   }
 
-  /** Makes the rows of these ids known, with one question a table at most. */
-  async prepare(ids: Readonly<Record<NamedTable, ReadonlySet<string>>>): Promise<void> {
+  /** Says that the row is going to be asked for. */
+  need(table: NamedTable, id: string | null | undefined): void {
+    if (id == null || this.#rows[table].has(id)) return;
+    this.#missing[table].add(id);
+    this.isComplete = false;
+  }
+
+  /** Makes every needed row known, with one question a table at most. */
+  async load(): Promise<void> {
     await Promise.all(
       NAMED.map(async (table) => {
-        const missing = [...ids[table]].filter((id) => !this.#rows[table].has(id));
+        const missing = [...this.#missing[table]];
         if (missing.length === 0) return;
         const found = await this.#names.names(table, missing);
         for (const id of missing) this.#set(table, id, found.get(id) ?? null);
+        this.#missing[table].clear();
       }),
     );
+    this.isComplete = true;
   }
 
   get(table: NamedTable, id: string | null | undefined): Row | null {

@@ -91,7 +91,7 @@ export interface FeedMemory {
 }
 
 export interface FeedLag {
-  /** Committed in the shop and not acknowledged: bytes of log, or rows of the change table. */
+  /** Committed in the shop after `reached`: bytes of log, or rows of the change table. */
   readonly behind: number;
   /** Bytes of write-ahead log the shop keeps for us. */
   readonly retainedWalBytes: number;
@@ -113,6 +113,7 @@ export interface ChangeFeed {
   read(signal: AbortSignal): AsyncIterable<readonly ChangeSet[]>;
   /** Everything up to here is durable downstream, and the caller will remember this number: the shop may forget it. */
   ack(ackTo: bigint): void;
-  lag(): Promise<FeedLag>;
+  /** `reached`: the `ackTo` of the newest set that was processed. */
+  lag(reached: bigint): Promise<FeedLag>;
   close(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { type ChangeFeed, FEED_COLUMNS, type FeedMemory, type ShopDatabase } from './changes.ts';
 import { LogicalStream } from './logical-stream.ts';
-import { lsnOf, ReplicationConnection } from './replication-connection.ts';
+import { lsnOf, lsnText, ReplicationConnection } from './replication-connection.ts';
 import { tableSnapshot } from './table-snapshot.ts';
 
 export const PUBLICATION = 'instashop_live';
@@ -82,12 +82,12 @@ export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: Logica
     ack(ackTo) {
       stream?.ack(ackTo);
     },
-    async lag() {
+    async lag(reached) {
       const { rows } = await control.query<{ behind: string; retained: string }>(
-        `SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn) AS behind,
+        `SELECT greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), $2), 0) AS behind,
                 pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) AS retained
            FROM pg_replication_slots WHERE slot_name = $1`,
-        [slot],
+        [slot, lsnText(reached)],
       );
       return { behind: Number(rows[0]?.behind ?? 0), retainedWalBytes: Number(rows[0]?.retained ?? 0) };
     },

@@ -101,10 +101,12 @@ export function pollingFeed(options: PollingFeedOptions): ChangeFeed {
       // What fails here is deleted with the next acknowledgement.
       control.query(sql).catch((error) => log.warn('could not clear the change table', { error }));
     },
-    async lag() {
+    async lag(reached) {
       const { rows } = await control.query<{ behind: string }>(
         `SELECT count(*) AS behind FROM instashop_change
-          WHERE NOT pg_visible_in_snapshot(xid, (SELECT snapshot FROM instashop_begin))`,
+          WHERE xid >= $1::text::xid8
+            AND NOT pg_visible_in_snapshot(xid, (SELECT snapshot FROM instashop_begin))`,
+        [String(reached)],
       );
       return { behind: Number(rows[0]!.behind), retainedWalBytes: 0 };
     },
