@@ -14,5 +14,7 @@ export function findNode() {
   return [join(folder, 'node'), join(folder, 'node.exe')].find(existsSync) ?? null;
 }
 
-export const NO_NODE = `This needs Node ${MAJOR} or newer; this is ${process.versions.node}, and npm installed none for ${process.platform}-${process.arch}.
-  → Run \`npm ci\` (without --omit=optional), or install Node ${MAJOR} from https://nodejs.org and start again.`;
+export const NO_NODE = [
+  `This needs Node ${MAJOR} or newer; this is ${process.versions.node}, and npm installed no other one here.`,
+  `  → Run \`npm ci\` (without --omit=optional), or install Node ${MAJOR} from https://nodejs.org and start again.`,
+].join('\n');

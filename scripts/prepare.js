@@ -1,4 +1,5 @@
-// Plain JavaScript for any Node ≥ 18. Makes a fresh clone ready: installs what is missing and, with `web`, builds the page.
+// Plain JavaScript for any Node ≥ 18. Makes a fresh clone ready: installs what is missing and, with `web`,
+// builds the page.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';

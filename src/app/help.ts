@@ -28,7 +28,7 @@ export function configPage(set: OptionSet): string {
   });
   return `# Configuration
 
-Made from \`src/app/options.ts\` by \`npm run docs\`; a test keeps it current. A flag wins over its environment variable.
+Made from \`src/app/options.ts\` by \`npm run docs\`; a test keeps it current. A flag wins over its variable.
 Give connection strings by the environment: arguments can be read by every user of the machine.
 
 | flag | variable | value | default | what it does |

@@ -105,8 +105,8 @@ export interface Parsed<S extends OptionSet> {
 }
 
 /**
- * Values from the arguments, else from INSTASHOP_… variables, else the defaults. An unknown option, or a text that is no
- * value of it, is a UserError; what is given is never printed where the option is a secret.
+ * Values from the arguments, else from INSTASHOP_… variables, else the defaults. An unknown option, or a text that is
+ * no value of it, is a UserError; what is given is never printed where the option is a secret.
  */
 export function parseOptions<S extends OptionSet>(
   set: S,

@@ -48,7 +48,7 @@ export const deadLettersCommand = command({
           terminal.line(
             flags.json
               ? JSON.stringify(done)
-              : `${done.replayed} sent again, ${done.before} were sent before, ${done.notReplayable} cannot be helped so.`,
+              : `${done.replayed} sent again, ${done.before} sent before, ${done.notReplayable} cannot be helped so.`,
           );
           return 0;
         }

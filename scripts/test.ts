@@ -1,0 +1,50 @@
+// Runs the tests: `npm test` all that npm alone can serve, `npm run test:servers` the long ones and those that
+// need programs from elsewhere. With arguments after `--`: only files whose paths contain one of them.
+import { spawnSync } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { root } from './node.js';
+
+interface Group {
+  readonly name: string;
+  readonly wanted: (path: string) => boolean;
+  readonly args: readonly string[];
+}
+
+const ends = (ending: string) => (path: string) => path.endsWith(ending);
+const APART = ['--test-concurrency=2'];
+const isApart = (path: string): boolean => /\.(pg|browser|long|servers|process)\.test\.ts$/.test(path);
+
+const GROUPS: Readonly<Record<string, readonly Group[]>> = {
+  npm: [
+    { name: 'no server', wanted: (path) => !isApart(path), args: ['--test-isolation=none'] },
+    {
+      name: 'PostgreSQL and processes',
+      wanted: (path) => ends('.pg.test.ts')(path) || ends('.process.test.ts')(path),
+      args: APART,
+    },
+    { name: 'browser', wanted: ends('.browser.test.ts'), args: APART },
+  ],
+  servers: [
+    { name: 'servers', wanted: ends('.servers.test.ts'), args: APART },
+    { name: 'long', wanted: ends('.long.test.ts'), args: ['--test-concurrency=1'] },
+  ],
+};
+
+const [first = 'npm', ...others] = process.argv.slice(2);
+const [groups, only] = GROUPS[first] ? [GROUPS[first], others] : [GROUPS['npm']!, [first, ...others]];
+const files = globSync('{src,test}/**/*.test.ts', { cwd: root })
+  .filter((path) => only.length === 0 || only.some((part) => path.includes(part)))
+  .sort();
+
+let failed = false;
+for (const { name, wanted, args } of groups) {
+  const chosen = files.filter(wanted);
+  if (chosen.length === 0) continue;
+  console.log(`\n── ${name}: ${chosen.length} files`);
+  const { status } = spawnSync(process.execPath, ['--test', '--test-reporter=spec', ...args, ...chosen], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  failed ||= status !== 0;
+}
+process.exit(failed ? 1 : 0);
