@@ -1,6 +1,7 @@
 // The embedded profile: PostgreSQL from npm (or an existing one), the log and the metrics store as SQLite files.
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { METRICS_TTL_MS } from '../../contracts/metrics.ts';
 import { TOPICS } from '../../contracts/topics.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
@@ -104,6 +105,8 @@ export const logOptions = (options: Options, dir: string, clock: Clock, log: Log
   log,
   retentionMs: options.retention * DAY_MS,
   retentionBytes: options.retentionSize * 2 ** 30,
+  // The store keeps an hour; what is older is in the engine's checkpoint.
+  retentionMsByTopic: { [TOPICS.metrics.name]: 2 * METRICS_TTL_MS },
 });
 
 function feed(options: Options, database: ShopDatabase, url: string, clock: Clock, log: Log): ChangeFeed {
