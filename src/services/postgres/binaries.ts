@@ -24,7 +24,7 @@ export function findBinaries(): Binaries {
   } catch {
     throw new UserError(
       `the package ${name} is not installed, so there is no PostgreSQL to start`,
-      'Run `npm ci` without --omit=optional, or name a server of your own with --shop-url, --crm-url and --warehouse-url.',
+      'Run `npm ci` without --omit=optional, or name a server of your own: --shop-url, --crm-url and --dwh-url.',
     );
   }
   const root = resolve(dirname(entry), '..');

@@ -18,7 +18,8 @@ const SELF: Identity = { ids: {}, prefix: [], own() {} };
 
 /**
  * The caller's own user, or, for root, `nobody`. Where `nobody` cannot pass the folders above `paths` (a clone under
- * /root), it gets the one capability to pass and read folders. Rejects with a UserError where even that is not to be had.
+ * /root), it gets the one capability to pass and read folders. Rejects with a UserError where even that is not
+ * to be had.
  */
 export function serverIdentity(paths: readonly string[]): Identity {
   if (process.getuid?.() !== 0) return SELF;

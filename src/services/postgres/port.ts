@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { UserError } from '../../lib/errors.ts';
 
-/** The port to listen on at 127.0.0.1: the wanted one, or a free one for 0. Rejects with a UserError when it is taken. */
+/** The port to listen on at 127.0.0.1: the wanted one, or for 0 a free one. A taken one rejects with a UserError. */
 export function claimPort(wanted: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();

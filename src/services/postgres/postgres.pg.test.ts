@@ -89,7 +89,8 @@ test('starts, makes databases, keeps rows over a restart and a new start', async
   await server.restart();
   const { rows } = await query(
     server.url('a shop'),
-    "SELECT word, upper(word) AS upper, current_setting('wal_level') AS wal, current_setting('fsync') AS fsync FROM kept",
+    `SELECT word, upper(word) AS upper, current_setting('wal_level') AS wal, current_setting('fsync') AS fsync
+       FROM kept`,
   );
   assert.deepEqual(rows, [{ word: 'ñ', upper: 'Ñ', wal: 'logical', fsync: 'on' }]);
   assert.equal(statSync(join(dataDir, 'password')).mode & 0o777, 0o600);

@@ -60,7 +60,9 @@ const phone = (random: Random) => `+54 11 4${random.int(100, 999)}-${random.int(
 function customer(random: Random, index: number): NewCustomer {
   const name = personOf(random);
   const places = words.SHOP_PLACES;
-  const businessName = `${places[index % places.length]} ${words.SHOP_NAMES[Math.floor(index / places.length) % words.SHOP_NAMES.length]}`;
+  const names = words.SHOP_NAMES;
+  const shopName = names[Math.floor(index / places.length) % names.length];
+  const businessName = `${places[index % places.length]} ${shopName}`;
   const site = `${plain(businessName).replaceAll('.', '-')}-${index + 1}.example`;
   return {
     name,

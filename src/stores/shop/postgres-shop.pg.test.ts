@@ -265,7 +265,8 @@ test('a lost connection is a passing fault, and the next call has a new one', as
   const blocked = shop.placeSales([SALE]).catch((error: unknown) => error);
   await postgres.sql(
     shopUrl,
-    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`,
   );
   const outcome = await blocked;
   assert.ok(Array.isArray(outcome) || isRetryable(outcome));

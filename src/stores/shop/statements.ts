@@ -5,7 +5,8 @@
 export const LOCK_OPENING = 'SELECT pg_advisory_xact_lock(7301956)';
 
 export const IS_EMPTY = `
-SELECT NOT EXISTS (SELECT FROM customer) AND NOT EXISTS (SELECT FROM buyer) AND NOT EXISTS (SELECT FROM product) AS empty`;
+SELECT NOT EXISTS (SELECT FROM customer) AND NOT EXISTS (SELECT FROM buyer)
+   AND NOT EXISTS (SELECT FROM product) AS empty`;
 
 export const INSERT_CUSTOMERS = `
 INSERT INTO customer (name, business_name, email, phone, subscription_plan, logo_url, store_url)

@@ -41,7 +41,7 @@ async function refuseForeignTables(client: pg.ClientBase): Promise<void> {
   if (found) {
     throw new UserError(
       `the warehouse database already has a table ${found} that this pipeline did not make`,
-      `Rename it (ALTER TABLE ${found} RENAME TO ${found}_old), or name another database with --warehouse-url.`,
+      `Rename it (ALTER TABLE ${found} RENAME TO ${found}_old), or name another database with --dwh-url.`,
     );
   }
 }
