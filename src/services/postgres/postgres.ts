@@ -47,7 +47,8 @@ const DEFAULTS = {
   wal_level: 'logical',
   max_replication_slots: '20',
   max_wal_senders: '20',
-  max_slot_wal_keep_size: '512MB',
+  // A flood that capture is minutes behind must not cost it the slot; more would cost the disk.
+  max_slot_wal_keep_size: '4GB',
   shared_buffers: '32MB',
   io_method: 'sync',
   jit: 'off',
