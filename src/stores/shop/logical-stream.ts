@@ -83,7 +83,8 @@ export class LogicalStream implements StreamHandler, PgoutputHandler {
     this.#seen = walEnd;
     const now = this.#clock.now();
     const life = {
-      commit: walEnd,
+      // A commit record may begin at that very byte: this place is just before it.
+      commit: walEnd - 1n,
       part: 0,
       last: true,
       ackTo: walEnd,
