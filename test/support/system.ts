@@ -1,0 +1,151 @@
+// The whole system as a user starts it: processes of its own, a folder of its own, free ports.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { API, type LiveHealth, type LiveSnapshot } from '../../src/contracts/live.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { serverProcesses, stopOrphans } from '../../src/services/postgres/processes.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/app/main.ts', import.meta.url));
+const SAID_CHARS_MAX = 8_000;
+const POLL_MS = 25;
+
+/** One process of the system, with the processes it started: a process group of its own. */
+export interface Program {
+  readonly pid: number;
+  readonly startedAt: number;
+  /** The newest part of what it printed. */
+  said(): string;
+  isRunning(): boolean;
+  /** kill -9 of the whole group. */
+  kill(): Promise<void>;
+  /** Asks it to end; resolves with its exit code and how long that took. */
+  stop(signal?: NodeJS.Signals): Promise<{ readonly code: number | null; readonly ms: number }>;
+}
+
+export interface System {
+  readonly dataDir: string;
+  /** Runs `instashop <args>` on the folder. */
+  start(...args: string[]): Program;
+  health(): Promise<LiveHealth | null>;
+  snapshot(): Promise<LiveSnapshot | null>;
+  /** Process ids of its PostgreSQL. */
+  postgres(): readonly number[];
+  /** kill -9 of everything it still runs, and its folder is gone. */
+  remove(): Promise<void>;
+}
+
+export async function newSystem(): Promise<System> {
+  const dataDir = realpathSync(mkdtempSync(join(tmpdir(), 'instashop-recovery-')));
+  const [page, postgresPort] = [await freePort(), await freePort()];
+  const postgresData = join(dataDir, 'postgres', 'data');
+  const programs: Program[] = [];
+  const get = async <T>(path: string): Promise<T | null> => {
+    try {
+      const response = await fetch(`http://127.0.0.1:${page}${path}`, { signal: AbortSignal.timeout(2_000) });
+      return (await response.json()) as T;
+    } catch {
+      return null;
+    }
+  };
+  return {
+    dataDir,
+    start(...args) {
+      const ports = ['--dashboard-port', String(page), '--postgres-port', String(postgresPort)];
+      const program = startProgram([...args, '--data-dir', dataDir, ...ports]);
+      programs.push(program);
+      return program;
+    },
+    health: () => get<LiveHealth>(API.health),
+    snapshot: () => get<LiveSnapshot>(API.snapshot),
+    postgres: () => serverProcesses(postgresData),
+    async remove() {
+      for (const program of programs) if (program.isRunning()) await program.kill();
+      await stopOrphans(postgresData, systemClock);
+      rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+function startProgram(args: readonly string[]): Program {
+  const startedAt = Date.now();
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  const hear = (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-SAID_CHARS_MAX);
+  };
+  child.stdout.on('data', hear);
+  child.stderr.on('data', hear);
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const isRunning = () => child.exitCode === null && child.signalCode === null;
+  return {
+    pid: child.pid!,
+    startedAt,
+    said: () => said,
+    isRunning,
+    async kill() {
+      killGroup(child);
+      await exited;
+    },
+    async stop(signal = 'SIGTERM') {
+      const askedAt = Date.now();
+      child.kill(signal);
+      const code = await exited;
+      return { code, ms: Date.now() - askedAt };
+    },
+  };
+}
+
+/** Also when the first of the group is gone and its children are not. */
+function killGroup(child: ChildProcess): void {
+  killAll([-child.pid!]);
+}
+
+/** kill -9 of processes by their ids (negative: of a group), those that are gone already included. */
+export function killAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+}
+
+/**
+ * Asks again and again until the answer is not null, and returns it. After `msMax`, or when one of the programs ended,
+ * it fails with what the programs said.
+ */
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T | null> | T | null,
+  { programs, msMax = 30_000 }: { readonly programs: readonly Program[]; readonly msMax?: number },
+): Promise<T> {
+  const deadline = Date.now() + msMax;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== null) return answer;
+    const ended = programs.find((program) => !program.isRunning());
+    if (ended || Date.now() > deadline) {
+      const said = programs.map((program) => program.said()).join('\n────\n');
+      throw new Error(`${ended ? 'a process ended' : `not within ${msMax} ms`}: ${what}\n${said}`);
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
