@@ -51,6 +51,8 @@ export async function captureDatabase(parts: DatabaseParts, signal: AbortSignal)
     const work = new DatabaseCapture(parts, state);
     await work.start();
     await work.run(signal);
+  } catch (error) {
+    throw state.fault(error);
   } finally {
     state.close();
   }
@@ -64,6 +66,7 @@ class DatabaseCapture {
   #place!: CapturePlace;
   #savedPlace!: CapturePlace;
   #savedAt: number;
+  #taking = false;
 
   constructor(parts: DatabaseParts, state: CaptureState) {
     this.#parts = parts;
@@ -143,24 +146,31 @@ class DatabaseCapture {
 
   async run(signal: AbortSignal): Promise<void> {
     const ended = new AbortController();
-    const watch = this.#watch(AbortSignal.any([signal, ended.signal]));
+    const until = AbortSignal.any([signal, ended.signal]);
+    const watch = this.#watch(until).finally(() => ended.abort());
+    watch.catch(() => {});
     try {
-      for await (const sets of this.#parts.feed.read(signal)) await this.#take(sets);
-      this.#save();
+      for await (const sets of this.#parts.feed.read(until)) {
+        this.#taking = true;
+        await this.#take(sets);
+        this.#taking = false;
+      }
     } finally {
       ended.abort();
       await watch;
     }
+    this.#save();
   }
 
-  /** Saves what is left when the feed falls quiet, and asks how far behind we are. */
+  /** Saves what is left when the feed falls quiet, and asks how far behind we are. Rejects when it cannot save. */
   async #watch(signal: AbortSignal): Promise<void> {
     const { feed, clock, report } = this.#parts;
     while (!signal.aborted) {
       await clock.sleep(SAVE_INTERVAL_MS, signal);
       if (signal.aborted) return;
+      // While sets are taken the state is ahead of the place, and what is saved then could not be taken again.
+      if (!this.#taking && this.#isDue()) this.#save();
       try {
-        if (this.#isDue()) this.#save();
         const { behind, retainedWalBytes } = await feed.lag(this.#place.acknowledged);
         report({
           behind,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Clock } from '../../lib/clock.ts';
-import { openSqlite, transaction } from '../../lib/sqlite.ts';
+import { openSqlite, sqliteFault, transaction } from '../../lib/sqlite.ts';
 import type { OutgoingRecord } from '../../stores/broker/broker.ts';
 import type { ShopDatabase } from '../../stores/shop/changes.ts';
 
@@ -37,6 +37,7 @@ export interface CapturePlace {
  * the same state again and make the same events.
  */
 export class CaptureState {
+  readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #clock: Clock;
   readonly #retentionMs: number;
@@ -50,7 +51,8 @@ export class CaptureState {
   #pruned: { kind: number; id: number } = { kind: 0, id: 0 };
 
   constructor(dir: string, database: ShopDatabase, clock: Clock, retentionMs: number) {
-    this.#db = openSqlite({ ...FILE, path: join(dir, `capture-${database}.db`) });
+    this.#path = join(dir, `capture-${database}.db`);
+    this.#db = openSqlite({ ...FILE, path: this.#path });
     this.#clock = clock;
     this.#retentionMs = retentionMs;
     this.#get = this.#db.prepare('SELECT body FROM entity WHERE kind = ? AND id = ?');
@@ -107,6 +109,7 @@ export class CaptureState {
     return this.#dirty[0].size + this.#dirty[1].size;
   }
 
+  /** When it throws, what was put since the last save may be lost: make the state anew. */
   save(place: CapturePlace): void {
     transaction(this.#db, () => {
       this.#writeDirty();
@@ -201,6 +204,11 @@ export class CaptureState {
 
   clearSpool(): void {
     this.#db.exec('DELETE FROM spool');
+  }
+
+  /** A fault of the file as the rest of the system understands it (lib/sqlite.ts); anything else as it is. */
+  fault(error: unknown): unknown {
+    return sqliteFault(error, { path: this.#path, remedy: FILE.remedy });
   }
 
   close(): void {
