@@ -6,7 +6,7 @@ import { seededRandom } from '../../src/lib/random.ts';
 import { settled } from '../support/settled.ts';
 import { killAll, newSystem, type System } from '../support/system.ts';
 
-const KILLS = Number(process.env['K'] ?? 30);
+const KILLS = 30;
 /** Shortest and longest life of a run: from before its first connection to well under load. */
 const LIFE_MS = [150, 3_000] as const;
 
