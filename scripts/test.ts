@@ -11,12 +11,12 @@ interface Group {
 }
 
 const ends = (ending: string) => (path: string) => path.endsWith(ending);
-const APART = ['--test-concurrency=2'];
+const APART = ['--test-concurrency=2', '--test-timeout=120000'];
 const isApart = (path: string): boolean => /\.(pg|browser|long|servers|process)\.test\.ts$/.test(path);
 
 const GROUPS: Readonly<Record<string, readonly Group[]>> = {
   npm: [
-    { name: 'no server', wanted: (path) => !isApart(path), args: ['--test-isolation=none'] },
+    { name: 'no server', wanted: (path) => !isApart(path), args: ['--test-isolation=none', '--test-timeout=60000'] },
     {
       name: 'PostgreSQL and processes',
       wanted: (path) => ends('.pg.test.ts')(path) || ends('.process.test.ts')(path),

@@ -15,6 +15,7 @@ test('a stage of a data folder is one process at a time, and free again after ki
   const holder = spawn(process.execPath, ['--input-type=module', '-e', hold, dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  t.after(() => holder.kill('SIGKILL'));
   await once(holder.stdout!, 'data');
   assert.throws(() => takeLock(dir, 'loader'), new RegExp(`loader runs already .* process ${holder.pid}`));
   // None is kept when one is refused.

@@ -8,6 +8,9 @@ export interface Lock {
   release(): void;
 }
 
+/** An open file that nobody refers to would be collected, and its lock with it. */
+const held = new Set<DatabaseSync>();
+
 /** Takes the lock `name` of the data folder. Rejects with a UserError that names the process which has it. */
 export function takeLock(dataDir: string, name: string): Lock {
   const dir = join(dataDir, 'locks');
@@ -24,8 +27,13 @@ export function takeLock(dataDir: string, name: string): Lock {
       'Stop it first (Ctrl-C there), or use another folder: --data-dir',
     );
   }
+  held.add(db);
   writeFileSync(holder, String(process.pid));
-  return { release: () => db.close() };
+  return {
+    release() {
+      if (held.delete(db)) db.close();
+    },
+  };
 }
 
 /** Takes all of the locks, or none. */
