@@ -2,7 +2,7 @@
 // node bench/latency.ts --rate 1000 --seconds 60 --idle 20
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -37,21 +37,28 @@ async function start(dataDir: string, flags: readonly string[]): Promise<Running
   const ports = ['--postgres-port', '0', '--dashboard-port', '0'];
   const args = [MAIN, 'run', '--data-dir', dataDir, ...ports, ...flags];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const shopUrl = Promise.withResolvers<string>();
-  const pageUrl = Promise.withResolvers<string>();
+  const port = Promise.withResolvers<string>();
+  const page = Promise.withResolvers<string>();
+  const said: string[] = [];
   child.once('exit', (code) => {
-    for (const url of [shopUrl, pageUrl]) url.reject(new Error(`the system ended with code ${code}`));
+    const error = new Error(`the system ended with code ${code}:\n${said.slice(-20).join('\n')}`);
+    port.reject(error);
+    page.reject(error);
   });
   createInterface(child.stdout!).on('line', (line) => {
-    const shop = /postgres(?:ql)?:\/\/[^\s"']+/.exec(line)?.[0];
-    const page = /^Page\s+(\S+)/.exec(line)?.[1];
-    if (shop) shopUrl.resolve(shop);
-    if (page) pageUrl.resolve(page);
+    said.push(line);
+    const at = /^PostgreSQL .*port=(\d+)/.exec(line)?.[1];
+    const url = /^Page\s+(\S+)/.exec(line)?.[1];
+    if (at) port.resolve(at);
+    if (url) page.resolve(url);
   });
-  const [shop, page] = await Promise.all([shopUrl.promise, pageUrl.promise]);
-  const instashop = new URL(shop);
-  instashop.pathname = '/instashop';
-  return { child, shopUrl: String(instashop), pageUrl: page };
+  const [shopPort, pageUrl] = await Promise.all([port.promise, page.promise]);
+  const password = readFileSync(join(dataDir, 'pgpass'), 'utf8').trim().split(':').at(-1)!;
+  return {
+    child,
+    shopUrl: `postgres://postgres:${password}@127.0.0.1:${shopPort}/instashop`,
+    pageUrl,
+  };
 }
 
 async function stop({ child }: Running): Promise<void> {

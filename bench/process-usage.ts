@@ -30,11 +30,12 @@ function read(pid: number): Process | null {
 
 /** PostgreSQL says in its title what a process does: `postgres: user database 127.0.0.1(1234) INSERT`. */
 function nameOf(command: string): string {
-  if (/^postgres: walsender/.test(command)) return 'postgres walsender';
-  if (/^postgres: \w+ (\w+) 127/.test(command)) return `postgres ${/^postgres: \w+ (\w+)/.exec(command)![1]}`;
-  if (/postgres/.test(command)) return 'postgres itself';
-  if (/main\.ts run --/.test(command)) return 'node';
-  if (/main\.ts run (\w+)/.test(command)) return `node ${/main\.ts run (\w+)/.exec(command)![1]}`;
+  const stage = /main\.ts run (\S+)/.exec(command)?.[1];
+  if (stage) return stage.startsWith('--') ? 'node' : `node ${stage}`;
+  if (command.startsWith('postgres: walsender')) return 'postgres walsender';
+  const database = /^postgres: \S+ (\w+) 127\./.exec(command)?.[1];
+  if (database) return `postgres ${database}`;
+  if (command.includes('postgres')) return 'postgres itself';
   return command.slice(0, 30);
 }
 
