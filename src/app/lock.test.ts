@@ -11,7 +11,10 @@ test('a stage of a data folder is one process at a time, and free again after ki
   const dir = mkdtempSync(join(tmpdir(), 'instashop-lock-'));
   t.after(() => rmSync(dir, { recursive: true, force: true }));
   const lock = new URL('./lock.ts', import.meta.url).href;
-  const hold = `import { takeLock } from '${lock}'; takeLock(process.argv[1], 'loader'); console.log('held'); setInterval(() => {}, 1e6);`;
+  const hold = `import { takeLock } from '${lock}';
+    takeLock(process.argv[1], 'loader');
+    console.log('held');
+    setInterval(() => {}, 1e6);`;
   const holder = spawn(process.execPath, ['--input-type=module', '-e', hold, dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

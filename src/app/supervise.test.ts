@@ -137,6 +137,7 @@ test('the live line says how much comes, what waits, and how old the page is', (
   );
   assert.equal(
     line,
-    '7.0 sales/s · 200 events/s · capture 2 MB behind · newest sale on the page 1.5 s old · 2 dead letters · loader retrying',
+    '7.0 sales/s · 200 events/s · capture 2 MB behind · newest sale on the page 1.5 s old' +
+      ' · 2 dead letters · loader retrying',
   );
 });
