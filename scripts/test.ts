@@ -16,7 +16,11 @@ const isApart = (path: string): boolean => /\.(pg|browser|long|servers|process)\
 
 const GROUPS: Readonly<Record<string, readonly Group[]>> = {
   npm: [
-    { name: 'no server', wanted: (path) => !isApart(path), args: ['--test-isolation=none', '--test-timeout=60000'] },
+    {
+      name: 'no server',
+      wanted: (path) => !isApart(path),
+      args: ['--test-isolation=none', '--test-timeout=60000'],
+    },
     {
       name: 'PostgreSQL and processes',
       wanted: (path) => ends('.pg.test.ts')(path) || ends('.process.test.ts')(path),

@@ -26,7 +26,7 @@ function violation(from: string, to: string): string | null {
   const [target, targetFolder, targetFile] = parts(to);
   if (isTest(from)) {
     const foreignStage = layer === 'stages' && target === 'stages' && folder !== targetFolder;
-    return foreignStage || target === 'app'
+    return foreignStage || (target === 'app' && layer !== 'app')
       ? 'a test beside the code imports another stage or the app'
       : null;
   }

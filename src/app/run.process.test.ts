@@ -106,6 +106,9 @@ test('it starts, keeps a second run out, survives kill -9, and stops when asked'
       .records > 0,
   );
 
+  const verified = instashop('status', '--verify', '--json', '--data-dir', dir);
+  assert.equal(verified.status, 0, verified.stdout + verified.stderr);
+
   await first.stop('SIGKILL');
   const again = await start('--rate', '50');
   await healthy(again.url, 100);

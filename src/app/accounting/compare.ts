@@ -37,18 +37,21 @@ export interface ComparisonParts {
 /** Compares key by key: rows, money and digest must all be the same. */
 export function compare({ what, left, right, scope, whole, notes = [] }: ComparisonParts): Comparison {
   const [one, other] = [within(left[1], scope), within(right[1], scope)];
-  const differences = differ(one, other);
-  const moved = whole && differences.length > 0 && differ(withoutDays(one), withoutDays(other)).length === 0;
+  const byDay = differ(one, other);
+  // What was only dated anew is gone from this list.
+  const overall = whole && byDay.length > 0 ? differ(withoutDays(one), withoutDays(other)) : byDay;
+  const isMoved = overall.length < byDay.length;
+  const differences = isMoved ? overall : byDay;
   return {
     what,
     left: left[0],
     right: right[0],
-    verdict: differences.length === 0 || moved ? 'agree' : 'differ',
+    verdict: differences.length === 0 ? 'agree' : 'differ',
     leftTotal: total(one),
     rightTotal: total(other),
-    differences: moved ? [] : differences.slice(0, DIFFERENCES_SHOWN),
-    differing: moved ? 0 : differences.length,
-    notes: moved ? [...notes, 'some rows were dated anew: equal over all days, not day by day'] : notes,
+    differences: differences.slice(0, DIFFERENCES_SHOWN),
+    differing: differences.length,
+    notes: isMoved ? [...notes, 'some rows were dated anew: compared over all days, not day by day'] : notes,
   };
 }
 
@@ -71,7 +74,7 @@ const within = (sums: Sums, scope: (day: string) => boolean): Sums =>
 function withoutDays(sums: Sums): Sums {
   const totals = new Totals();
   for (const [key, { rows, minor, digest }] of sums) {
-    totals.add(keyOf('', key.slice(key.indexOf('|') + 1)), rows, minor, digest);
+    totals.add(keyOf('all days', key.slice(key.indexOf('|') + 1)), rows, minor, digest);
   }
   return totals.sums;
 }

@@ -1,6 +1,9 @@
 import { API, type LiveHealth, type LiveStage } from '../../contracts/live.ts';
 import type { StageHealth } from '../../contracts/stage-health.ts';
 import { TOPICS } from '../../contracts/topics.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
+import { readAccounting } from '../../stages/metrics/embedded/sqlite-checkpoint.ts';
 import type { Broker } from '../../stores/broker/broker.ts';
 import { listDeadLetters } from '../../stores/broker/dead-letter-queue.ts';
 import { readTopic } from '../../stores/broker/read-topic.ts';
@@ -8,6 +11,9 @@ import { command } from '../command.ts';
 import { withLog } from '../embedded-log.ts';
 import { flag } from '../option.ts';
 import type { Options } from '../options.ts';
+import { embeddedProfile } from '../profiles/embedded.ts';
+import { connect } from '../urls.ts';
+import { formatReport, reportJson, type VerifyReport, verify } from './verify.ts';
 
 const ANSWER_MS_MAX = 2_000;
 const GROUPS = ['enrichment', 'loader', 'metrics', 'publisher'];
@@ -18,8 +24,16 @@ export const statusCommand = command({
   summary: 'How the stages are, what waits in the log, and what was put aside.',
   flags: {
     json: flag({ description: 'JSON.' }),
+    verify: flag({
+      description: 'Compares shop, log, warehouse and windows, to the cent; exits with 1 if they differ.',
+    }),
   },
   async run({ options, flags, clock, log, terminal }) {
+    if (flags.verify) {
+      const report = await verified(options, clock, log);
+      terminal.line(flags.json ? reportJson(report) : formatReport(report));
+      return report.verdict === 'agree' ? 0 : 1;
+    }
     const live = await liveHealth(options);
     const stored = await withLog({ options, clock, log }, logStatus);
     const status = {
@@ -35,6 +49,27 @@ export const statusCommand = command({
     return live === null || live.status === 'unwell' ? 1 : 0;
   },
 });
+
+/** The accounting of the system as it runs, or as it was stopped. */
+async function verified(options: Options, clock: Clock, log: Log): Promise<VerifyReport> {
+  const { urls } = await connect(options, { start: false, clock, log });
+  const platform = embeddedProfile({ options, urls, clock, log });
+  try {
+    return await verify({
+      shopUrl: urls.shop,
+      crmUrl: urls.crm,
+      broker: await platform.broker(),
+      warehouse: await platform.warehouse(),
+      windows: async () => readAccounting(platform.dir('metrics')),
+      capture: options.capture,
+      mainCurrency: options.mainCurrency,
+      warehouseRetentionDays: options.warehouseRetention,
+      clock,
+    });
+  } finally {
+    await platform.close();
+  }
+}
 
 /** What the dashboard says, null when none answers. */
 async function liveHealth({ dashboardHost, dashboardPort }: Options): Promise<LiveHealth | null> {
