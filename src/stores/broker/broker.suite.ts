@@ -7,6 +7,7 @@ import {
   type BrokerRecord,
   OffsetOutOfRangeError,
   type OutgoingRecord,
+  type ReadBatch,
   type ReadOptions,
   RecordTooLargeError,
   topicPartition,
@@ -180,6 +181,23 @@ function groupTests(check: Check): void {
       assert.deepEqual((await take(again, 1, options)).map(text), ['4']);
     },
   );
+
+  check('a batch is acknowledged with those before it, not with those after', async (broker, topic) => {
+    for (const partition of [0, 1, 2]) await broker.append([record(topic.name, 'x', { partition })]);
+    const batches: ReadBatch[] = [];
+    const options = { topics: [topic.name], group: 'g', recordsMax: 1, signal: AbortSignal.timeout(10_000) };
+    for await (const batch of broker.read(options)) {
+      if (batches.push(batch) === 3) break;
+    }
+    await batches[1]!.ack();
+    const first = batches.slice(0, 2).map(({ records }) => records[0]!.partition);
+    assert.deepEqual(
+      [...(await broker.committed('g')).keys()].sort(),
+      first.map((n) => `${topic.name}/${n}`).sort(),
+    );
+    await batches[2]!.ack();
+    assert.equal((await broker.committed('g')).size, 3);
+  });
 
   check('groups are independent', async (broker, topic) => {
     await broker.append([record(topic.name, '1')]);

@@ -60,8 +60,8 @@ export interface ReadBatch {
   /** Records in the log beyond this batch, per partition read (0: the reader has caught up there). */
   readonly lag: ReadonlyMap<TopicPartition, number>;
   /**
-   * Commits the group's offsets to just after this batch. Call it only after what the batch caused is durable
-   * downstream. Not calling it means the records come again after a restart.
+   * Commits the group's offsets to just after this batch, those before it included. Call it only after what they
+   * caused is durable downstream. Not calling it means the records come again after a restart.
    */
   ack(): Promise<void>;
 }

@@ -56,6 +56,8 @@ export class SqliteReader {
   readonly #positions: readonly Position[];
   readonly #room: Readonly<Room>;
   readonly #commit: Commit;
+  /** Handed out and not acknowledged yet: the place after it. */
+  readonly #handed = new Map<Partition, number>();
   /** Which partition is first in the next batch. */
   #first = 0;
 
@@ -86,7 +88,6 @@ export class SqliteReader {
   next(): ReadBatch | null {
     if (this.#behind().length === 0) return null;
     const records: BrokerRecord[] = [];
-    const reached = new Map<Partition, number>();
     this.#log.snapshot(() => {
       const room = { ...this.#room };
       const behind = this.#behind();
@@ -95,12 +96,20 @@ export class SqliteReader {
         const left = behind.length - index;
         const share = { records: Math.ceil(room.records / left), bytes: room.bytes / left };
         if (!this.#take(position, share, room, records)) continue;
-        reached.set(position.partition, position.next);
+        this.#handed.set(position.partition, position.next);
       }
     });
     this.#first = (this.#first + 1) % this.#positions.length;
     const lag = new Map(this.#positions.map(({ partition, next }) => [partition.name, partition.end - next]));
-    return { records, lag, ack: () => this.#commit(reached) };
+    const reached = new Map(this.#handed);
+    return { records, lag, ack: () => this.#acknowledge(reached) };
+  }
+
+  async #acknowledge(reached: ReadonlyMap<Partition, number>): Promise<void> {
+    await this.#commit(reached);
+    for (const [partition, next] of reached) {
+      if (this.#handed.get(partition) === next) this.#handed.delete(partition);
+    }
   }
 
   #behind(): readonly Position[] {
