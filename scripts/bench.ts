@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { root } from './node.js';
 
 /** Parts of benchmarks, no benchmarks themselves. */
-const PARTS = ['result', 'sse-viewers'];
+const PARTS = ['result', 'run', 'process-usage', 'latency', 'sse-viewers'];
 
 const all = readdirSync(join(root, 'bench'))
   .filter((file) => file.endsWith('.ts'))
