@@ -31,6 +31,8 @@ const STAGES = STAGE_NAMES.filter((name) => name !== 'generator');
 export interface SystemOptions {
   /** SQL for the shop before capture first sees it. */
   readonly shopBefore?: string;
+  /** Fills crm_db before capture first sees it. */
+  readonly crmBefore?: (crmUrl: string) => Promise<unknown>;
   readonly options?: Partial<Options>;
   readonly clock?: Clock;
 }
@@ -70,7 +72,7 @@ export const CATALOGUE = `
 export async function startSystem(
   t: { after(fn: () => Promise<void>): void },
   postgres: TestPostgres,
-  { shopBefore = CATALOGUE, options = {}, clock = systemClock }: SystemOptions = {},
+  { shopBefore = CATALOGUE, crmBefore, options = {}, clock = systemClock }: SystemOptions = {},
 ): Promise<System> {
   const [shopUrl, crmUrl, dwhUrl] = [
     await postgres.database(),
@@ -80,6 +82,7 @@ export async function startSystem(
   const dir = mkdtempSync(join(tmpdir(), 'instashop-system-'));
   await ensureShopSchema(shopUrl, crmUrl);
   if (shopBefore) await postgres.sql(shopUrl, shopBefore);
+  await crmBefore?.(crmUrl);
   const defaults = Object.fromEntries(Object.entries(OPTIONS).map(([name, one]) => [name, one.default]));
   const all = {
     ...(defaults as Options),
@@ -184,9 +187,11 @@ async function run(
     const until = performance.now() + QUIET_MS_MAX;
     while (!(await reached())) {
       if (fault !== null) throw fault;
-      const said = JSON.stringify(stages.map((stage) => stage.health()));
-      if (performance.now() > until) throw new Error(`${what} in ${QUIET_MS_MAX} ms: ${said}`);
-      await systemClock.sleep(20);
+      if (performance.now() > until) {
+        const said = JSON.stringify(stages.map((stage) => stage.health()));
+        throw new Error(`${what} in ${QUIET_MS_MAX} ms: ${said}`);
+      }
+      await systemClock.sleep(50);
     }
   };
   return {
