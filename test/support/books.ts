@@ -1,5 +1,5 @@
 // A second opinion, not made of our code: what the shop has, by SQL, against what every later place has.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import pg from 'pg';
@@ -44,7 +44,8 @@ export async function compareBooks(dataDir: string, page: LiveSnapshot | null): 
   return { sales: total(shop), differences };
 }
 
-async function query(dataDir: string, database: string, sql: string): Promise<unknown[][]> {
+/** Runs SQL in a database of the embedded PostgreSQL, as its owner. */
+export async function query(dataDir: string, database: string, sql: string): Promise<unknown[][]> {
   const { port, user, password } = JSON.parse(readFileSync(join(dataDir, 'postgres.json'), 'utf8'));
   const client = new pg.Client({ host: '127.0.0.1', port, user, password, database });
   // The server may be restarted meanwhile: the query's own rejection tells.
@@ -278,6 +279,3 @@ const total = (shop: Account): number =>
   [...shop]
     .filter(([name]) => name.startsWith('sales'))
     .reduce((sum, [, text]) => sum + Number.parseInt(text, 10), 0);
-
-/** Whether the folder holds a log yet. */
-export const hasLog = (dataDir: string): boolean => existsSync(join(dataDir, 'log', 'log.db'));

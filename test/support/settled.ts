@@ -1,5 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Books, compareBooks } from './books.ts';
 import { type Program, type System, until } from './system.ts';
+
+/** Looking costs time that the system needs to catch up. */
+const LOOK_EVERY_MS = 500;
+/** What PostgreSQL writes for itself is never all read. */
+const LAG_BYTES_MAX = 100_000;
 
 /**
  * Waits until every place agrees with the shop, and that it stays so; fails with the differences. The shop must be
@@ -8,20 +14,29 @@ import { type Program, type System, until } from './system.ts';
 export async function settled(system: System, programs: readonly Program[], msMax = 40_000): Promise<Books> {
   let last: readonly string[] = ['nothing could be read'];
   const look = async (): Promise<Books | null> => {
-    try {
-      const page = await system.snapshot();
-      const books = await compareBooks(system.dataDir, page);
-      last = page === null ? ['no page'] : books.differences;
-      return last.length === 0 ? books : null;
-    } catch (error) {
-      last = [`not readable yet: ${(error as Error).message}`];
-      return null;
+    const health = await system.health();
+    const behind = health?.stages.filter(
+      ({ lag, lag_unit: unit }) => (lag ?? 0) > (unit === 'bytes' ? LAG_BYTES_MAX : 0),
+    );
+    last = behind?.map(({ stage, lag, lag_unit: unit }) => `${stage} is ${lag} ${unit} behind`) ?? [
+      'no page',
+    ];
+    if (last.length === 0) {
+      try {
+        const books = await compareBooks(system.dataDir, await system.snapshot());
+        last = books.differences;
+        if (last.length === 0) return books;
+      } catch (error) {
+        last = [`not readable yet: ${(error as Error).message}`];
+      }
     }
+    await sleep(LOOK_EVERY_MS);
+    return null;
   };
   try {
     await until('all agree', look, { programs, msMax });
     // What counts too much may come later.
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await sleep(1_000);
     return await until('all still agree', look, { programs, msMax: 1 });
   } catch (error) {
     throw new Error(`${last.slice(0, 20).join('\n')}\n${(error as Error).message}`);
