@@ -1,21 +1,19 @@
-import { join, resolve } from 'node:path';
 import { API, type LiveHealth, type LiveStage } from '../../contracts/live.ts';
 import type { StageHealth } from '../../contracts/stage-health.ts';
 import { TOPICS } from '../../contracts/topics.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
-import { readAccounting, readAccounting } from '../../stages/metrics/embedded/sqlite-checkpoint.ts';
+import { readAccounting } from '../../stages/metrics/embedded/sqlite-checkpoint.ts';
 import type { Broker } from '../../stores/broker/broker.ts';
 import { listDeadLetters } from '../../stores/broker/dead-letter-queue.ts';
 import { readTopic } from '../../stores/broker/read-topic.ts';
-import { postgresWarehouse } from '../../stores/warehouse/postgres-warehouse.ts';
-import { type CommandContext, command } from '../command.ts';
+import { command } from '../command.ts';
 import { withLog } from '../embedded-log.ts';
-import { flag, type OptionSet } from '../option.ts';
+import { flag } from '../option.ts';
 import type { Options } from '../options.ts';
 import { embeddedProfile } from '../profiles/embedded.ts';
-import { connect, connect } from '../urls.ts';
-import { formatReport, formatReport, reportJson, reportJson, type VerifyReport, type VerifyReport, verify, verify } from './verify.ts';
+import { connect } from '../urls.ts';
+import { formatReport, reportJson, type VerifyReport, verify } from './verify.ts';
 
 const ANSWER_MS_MAX = 2_000;
 const GROUPS = ['enrichment', 'loader', 'metrics', 'publisher'];
@@ -70,33 +68,6 @@ async function verified(options: Options, clock: Clock, log: Log): Promise<Verif
     });
   } finally {
     await platform.close();
-  }
-}
-
-/** The accounting of the data folder's system and its databases; nothing is started for it. */
-async function verifyHere(
-  context: Pick<CommandContext<OptionSet>, 'options' | 'clock' | 'log'>,
-): Promise<VerifyReport> {
-  const { options, clock, log } = context;
-  const { dataDir, capture, mainCurrency, warehouseRetention } = options;
-  const { urls } = await connect(options, { start: false, clock, log });
-  const warehouse = postgresWarehouse({ url: urls.dwh, clock, retentionDays: warehouseRetention });
-  try {
-    return await withLog(context, (broker) =>
-      verify({
-        shopUrl: urls.shop,
-        crmUrl: urls.crm,
-        broker,
-        warehouse,
-        windows: async () => readAccounting(join(resolve(dataDir), 'metrics')),
-        capture,
-        mainCurrency,
-        warehouseRetentionDays: warehouseRetention,
-        clock,
-      }),
-    );
-  } finally {
-    await warehouse.close();
   }
 }
 
