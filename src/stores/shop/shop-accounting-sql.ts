@@ -2,7 +2,8 @@
 // `ok`: an event can hold the row (what capture and enrichment refuse is counted apart).
 
 const digest = (id: string, status: string, minor: string): string =>
-  `sum(CASE WHEN ok THEN ('x' || substr(md5(${id} || ':' || ${status} || ':' || ${minor}), 1, 15))::bit(60)::bigint::numeric END)`;
+  `sum(CASE WHEN ok THEN
+     ('x' || substr(md5(${id} || ':' || ${status} || ':' || ${minor}), 1, 15))::bit(60)::bigint::numeric END)`;
 
 /** NaN is greater than every number; 2^53 - 1 hundredths are the most that is exact. */
 const isAmount = (column: string): string =>
