@@ -1,0 +1,210 @@
+// The defects that `npm run test:mutants` plants: what each guarantee stands on, and the test that must miss it.
+
+export interface Mutant {
+  /** What goes wrong. */
+  readonly name: string;
+  readonly file: string;
+  /** Stands exactly once in the file, */
+  readonly replace: string;
+  /** and becomes this. */
+  readonly by: string;
+  readonly test: { readonly file: string; readonly name: string };
+}
+
+const CAPTURE = 'src/stages/capture';
+const METRICS = 'src/stages/metrics/embedded';
+const SHOP = 'src/stores/shop';
+
+/** Two statements change places. */
+const swapped = (first: string, second: string): Pick<Mutant, 'replace' | 'by'> => ({
+  replace: `${first}${second}`,
+  by: `${second}${first}`,
+});
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: 'the loader acknowledges before it writes',
+    file: 'src/stages/loader/loader.ts',
+    replace: '    const result = await warehouse.load(',
+    by: '    await batch.ack();\n    const result = await warehouse.load(',
+    test: {
+      file: 'src/stages/loader/loader.test.ts',
+      name: 'a load that fails acknowledges nothing, and the records come again',
+    },
+  },
+  {
+    name: 'enrichment acknowledges before it writes',
+    file: 'src/stages/enrichment/enrichment.ts',
+    ...swapped('      await broker.append(output);\n', '      await batch.ack();\n'),
+    test: {
+      file: 'src/stages/enrichment/enrichment.test.ts',
+      name: 'nothing is acknowledged before its items are in the log',
+    },
+  },
+  {
+    name: 'capture acknowledges to the shop before the log has it',
+    file: `${CAPTURE}/capture-database.ts`,
+    replace: '      await this.#append(records);\n      records = [];',
+    by: '      feed.ack(reached.acknowledged);\n      await this.#append(records);\n      records = [];',
+    test: {
+      file: `${CAPTURE}/capture-database.test.ts`,
+      name: 'nothing is saved of a change whose events are not in the log yet',
+    },
+  },
+  {
+    name: 'capture acknowledges to the shop before its state is durable',
+    file: `${CAPTURE}/capture-database.ts`,
+    replace: '    this.#state.save(this.#place);\n',
+    by: '    this.#parts.feed.ack(this.#place.acknowledged);\n    this.#state.save(this.#place);\n',
+    test: {
+      file: `${CAPTURE}/repeated-delivery.test.ts`,
+      name: 'the shop is told nothing of what the state could not keep',
+    },
+  },
+  {
+    name: 'the warehouse moves its offsets outside the transaction of the rows',
+    file: 'src/stores/warehouse/load.ts',
+    replace: '    const rejected: Rejected[] = [];\n',
+    by: `    await moveOffsets(client, offsets);
+    await client.query('COMMIT');
+    await client.query('BEGIN');
+    const rejected: Rejected[] = [];\n`,
+    test: {
+      file: 'src/stores/warehouse/postgres-warehouse.pg.test.ts',
+      name: 'postgres: offsets move with the rows or not at all',
+    },
+  },
+  {
+    name: 'the metrics checkpoint saves offsets before, and without, their state',
+    file: `${METRICS}/sqlite-checkpoint.ts`,
+    replace: '    try {\n      transaction(this.#db, () => {\n        if (this.#statements.owner',
+    by: `    try {
+      for (const { source, topicId, nextOffset, newest } of changes.offsets)
+        this.#statements.offset.run(source, topicId, nextOffset, newest);
+      transaction(this.#db, () => {\n        if (this.#statements.owner`,
+    test: {
+      file: `${METRICS}/sqlite-checkpoint.test.ts`,
+      name: 'state and offsets are saved together or not at all',
+    },
+  },
+  {
+    name: 'the metrics checkpoint is saved before its values are in the log',
+    file: `${METRICS}/stage.ts`,
+    ...swapped('    await this.#flush(true);\n', '    this.#checkpoint.save(this.#engine.takeChanges());\n'),
+    test: {
+      file: `${METRICS}/stage.test.ts`,
+      name: 'a checkpoint that is due waits for the values that are not',
+    },
+  },
+  {
+    name: 'the engine writes increments instead of absolute values',
+    file: `${METRICS}/emission.ts`,
+    replace: '        due.push(renderCell(cell));\n',
+    by: '        due.push(renderCell(cell));\n        cell.sums.fill(0);\n',
+    test: {
+      file: 'test/golden.test.ts',
+      name: 'golden straight: one record a batch, and all in one checkpoint',
+    },
+  },
+  {
+    name: 'the publisher adds versions of a value up instead of setting the newest',
+    file: 'src/stages/publisher/publisher.ts',
+    replace: 'metricVersion(value) > metricVersion(before)) values.set(key, value);',
+    by: `metricVersion(value) > metricVersion(before))
+        values.set(key, { ...value, events: value.events + (before?.events ?? 0) });`,
+    test: {
+      file: 'src/stages/publisher/publisher.test.ts',
+      name: 'the newest version of each key is written, as it stands in the log: never an increment',
+    },
+  },
+  {
+    name: 'an event dated in the future moves the watermark',
+    file: `${METRICS}/window-engine.ts`,
+    replace: '    const bits = program.bits();\n',
+    by: '    const bits = program.bits();\n    this.#watermark.observe(taken.time, eventTime);\n',
+    test: {
+      file: `${METRICS}/window-engine.test.ts`,
+      name: 'an event dated more than a minute ahead of its capture is quarantined and does not move the watermark',
+    },
+  },
+  {
+    name: 'rows of a snapshot move the watermark',
+    file: `${METRICS}/window-engine.ts`,
+    replace: 'if (!snapshot) this.#watermark.observe(',
+    by: 'this.#watermark.observe(',
+    test: {
+      file: `${METRICS}/window-engine.test.ts`,
+      name: 'rows of a snapshot count without moving the watermark; those older than any window are history',
+    },
+  },
+  {
+    name: 'a late event is dropped without a word',
+    file: `${METRICS}/window-engine.ts`,
+    replace: '    const counted = this.#feed(window, program, bits);\n',
+    by: '    if (window.closed && !snapshot) return;\n    const counted = this.#feed(window, program, bits);\n',
+    test: {
+      file: `${METRICS}/window-engine.test.ts`,
+      name: 'windows close when the watermark passes their end; a late event makes a revision',
+    },
+  },
+  {
+    name: 'readers admit a position that they have seen (off by one)',
+    file: 'src/stores/broker/position-filter.ts',
+    replace: 'position <= before',
+    by: 'position < before',
+    test: {
+      file: 'src/stores/broker/position-filter.test.ts',
+      name: 'positions rise within a partition; what does not rise is dropped, also after a restart',
+    },
+  },
+  {
+    name: 'enrichment makes the last item once more after a restart (off by one)',
+    file: 'src/stages/enrichment/enrichment.ts',
+    replace: '> donePosition',
+    by: '>= donePosition',
+    test: {
+      file: 'src/stages/enrichment/enrichment.test.ts',
+      name: 'killed between append and acknowledgement: each item stands in the log once',
+    },
+  },
+  {
+    name: 'capture publishes the last change once more after a kill (off by one)',
+    file: `${CAPTURE}/records.ts`,
+    replace: 'record.headers[HEADERS.position]! <= tail',
+    by: 'record.headers[HEADERS.position]! < tail',
+    test: {
+      file: `${CAPTURE}/repeated-delivery.test.ts`,
+      name: 'killed after the append, before the state was saved: what comes again is not published again',
+    },
+  },
+  {
+    name: 'rolled back: the shop sends transactions before it is known how they end',
+    file: `${SHOP}/replication-connection.ts`,
+    replace: `(proto_version '1', publication`,
+    by: `(proto_version '2', streaming 'on', publication`,
+    test: {
+      file: `${SHOP}/uncommitted.pg.test.ts`,
+      name: 'logical: a large transaction that is rolled back is never seen',
+    },
+  },
+  {
+    name: 'rolled back: what a transaction wrote and took back itself is published',
+    file: `${CAPTURE}/assembler.ts`,
+    replace: 'const after = changes.reduce(',
+    by: `const after = changes.filter(({ kind }) => kind !== 'delete').reduce(`,
+    test: {
+      file: `${CAPTURE}/capture.pg.test.ts`,
+      name: 'logical: every kind of change is one ledger event; rolled back ones are none',
+    },
+  },
+  {
+    name: 'polling cuts at the newest transaction instead of the oldest that is open',
+    file: `${SHOP}/polling-feed.ts`,
+    replace: 'FROM (SELECT pg_snapshot_xmin(',
+    by: 'FROM (SELECT pg_snapshot_xmax(',
+    test: {
+      file: `${SHOP}/uncommitted.pg.test.ts`,
+      name: 'polling: what a long transaction wrote before others committed is seen when it commits',
+    },
+  },
+];
