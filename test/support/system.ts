@@ -21,6 +21,8 @@ export interface Program {
   /** The newest part of what it printed. */
   said(): string;
   isRunning(): boolean;
+  /** Its exit code, null where a signal ended it, once it has ended. */
+  readonly ended: Promise<number | null>;
   /** kill -9 of the whole group. */
   kill(): Promise<void>;
   /** Asks it to end; resolves with its exit code and how long that took. */
@@ -83,21 +85,22 @@ function startProgram(args: readonly string[]): Program {
   };
   child.stdout.on('data', hear);
   child.stderr.on('data', hear);
-  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const isRunning = () => child.exitCode === null && child.signalCode === null;
   return {
     pid: child.pid!,
     startedAt,
     said: () => said,
     isRunning,
+    ended,
     async kill() {
       killGroup(child);
-      await exited;
+      await ended;
     },
     async stop(signal = 'SIGTERM') {
       const askedAt = Date.now();
       child.kill(signal);
-      const code = await exited;
+      const code = await ended;
       return { code, ms: Date.now() - askedAt };
     },
   };
