@@ -28,7 +28,7 @@ const placed = async (system: System): Promise<number> =>
   ).length;
 
 for (const capture of ['logical', 'polling'] as const) {
-  test(`${capture}: sales by psql, in one or several transactions, changed, taken back, or never committed`, async (t) => {
+  test(`${capture}: sales by psql: one or several transactions, changed, deleted, never committed`, async (t) => {
     const run = program(t, 'psql');
     if (run === null) return;
     const system = await startSystem(t, postgres, { options: { capture, pollInterval: 50 } });

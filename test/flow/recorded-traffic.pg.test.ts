@@ -59,7 +59,8 @@ async function assertStored(system: System, types: Readonly<Record<string, numbe
   }
   assert.deepEqual(countsOf(seen), types);
   const rows = await system.dwh<{ type: string; rows: string }>(
-    `SELECT interaction_type AS type, count(*) AS rows FROM realtime_events GROUP BY 1 ORDER BY interaction_type COLLATE "C"`,
+    `SELECT interaction_type AS type, count(*) AS rows FROM realtime_events
+     GROUP BY 1 ORDER BY interaction_type COLLATE "C"`,
   );
   assert.deepEqual(Object.fromEntries(rows.map(({ type, rows: count }) => [type, Number(count)])), types);
   await system.verify();
