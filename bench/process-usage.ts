@@ -56,18 +56,31 @@ export interface CpuShare {
   readonly share: number;
 }
 
-/** What of a core they take over so long a time, by name and in all. */
+/** CPU time that anything on the machine has used, idle and waiting time left out. */
+function machineCpuMs(): number {
+  const [user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')
+    .split('\n', 1)[0]!
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return (user! + nice! + system! + irq! + softirq! + steal!) * TICK_MS;
+}
+
+/** What of a core they take over so long a time, by name and in all; and what everything else on the machine takes. */
 export async function cpuShares(root: number, durationMs: number): Promise<readonly CpuShare[]> {
   const before = new Map(processesBelow(root).map(({ pid, cpuMs }) => [pid, cpuMs]));
+  const machineBefore = machineCpuMs();
   const startedAt = performance.now();
   await systemClock.sleep(durationMs);
   const passedMs = performance.now() - startedAt;
+  const machine = (machineCpuMs() - machineBefore) / passedMs;
   const byName = new Map<string, number>();
   for (const { pid, name, cpuMs } of processesBelow(root)) {
     byName.set(name, (byName.get(name) ?? 0) + (cpuMs - (before.get(pid) ?? 0)) / passedMs);
   }
   const all = [...byName.values()].reduce((sum, share) => sum + share, 0);
-  return [{ name: 'all', share: all }, ...Array.from(byName, ([name, share]) => ({ name, share }))];
+  const others = { name: 'everything else on the machine', share: machine - all };
+  return [{ name: 'all', share: all }, ...Array.from(byName, ([name, share]) => ({ name, share })), others];
 }
 
 export interface Memory {

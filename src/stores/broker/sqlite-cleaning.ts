@@ -4,7 +4,7 @@
 import type { Partition, SqliteLog } from './sqlite-log.ts';
 import { nextTurn } from './wake.ts';
 
-const STEP_RECORDS = 500;
+const STEP_RECORDS = 100;
 const SIZE = 'length(value) + ifnull(octet_length(key), 0) + ifnull(octet_length(headers), 0)';
 const SAVE = 'UPDATE _partitions SET start_offset = ?, cleaned = ?, bytes = bytes - ? WHERE id = ?';
 
