@@ -66,9 +66,10 @@ export class LogFold {
   }
 
   #isInShop(record: BrokerRecord, event: LogEvent): boolean {
-    const replay = record.headers[HEADERS.replayOf];
-    // A replayed change stands in the log before; the items of a replayed sale do not.
-    if (replay !== undefined && (record.topic !== ITEMS || !this.#isNew('shop', record, event))) return false;
+    const { [HEADERS.replayOf]: replay, [HEADERS.replayFor]: stage } = record.headers;
+    // A replayed record stands in the log before; the items of a replayed sale, which are for every reader, do not.
+    const stoodBefore = replay !== undefined && (record.topic !== ITEMS || stage !== undefined);
+    if (stoodBefore || !this.#isNew('shop', record, event)) return false;
     const cut = record.topic === SALES || record.topic === ITEMS ? this.#cuts.instashop : this.#cuts.crm;
     return cut === null || commitOf(String(event['source_position'])) < cut;
   }
