@@ -150,3 +150,31 @@ test('a file that is busy is a fault that passes: nothing is saved, and the next
   assert.equal(checkpoint.load()!.offsets[0]!.nextOffset, 7);
   checkpoint.close();
 });
+
+test('a full disk at the start is a fault that passes, and so is one when a changed checkpoint is emptied', () => {
+  const path = join(dir, 'checkpoint.db');
+  const first = open();
+  first.save(changes(1));
+  first.close();
+  // SQLite says "database or disk is full" (SQLITE_FULL) also of a table whose row numbers are used up.
+  const filling = (table: string) => {
+    const db = new DatabaseSync(path);
+    db.exec(`
+      CREATE TABLE used_up (id INTEGER PRIMARY KEY AUTOINCREMENT);
+      INSERT INTO used_up VALUES (9223372036854775807);
+      CREATE TRIGGER fill BEFORE DELETE ON ${table} BEGIN INSERT INTO used_up VALUES (NULL); END;`);
+    return () => {
+      db.exec('DROP TRIGGER fill; DROP TABLE used_up');
+      db.close();
+    };
+  };
+  const emptied = filling('owner');
+  assert.throws(open, isRetryable);
+  emptied();
+  const other = open(METRICS.slice(1));
+  const again = filling('offsets');
+  assert.throws(() => other.load(), isRetryable);
+  again();
+  assert.equal(other.load(), null);
+  other.close();
+});

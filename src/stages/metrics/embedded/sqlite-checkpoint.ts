@@ -112,14 +112,35 @@ class SqliteCheckpoint implements Checkpoint {
       tally: prepare('INSERT OR REPLACE INTO tallies VALUES (?, ?, ?, ?)'),
       owner: prepare('SELECT number FROM owner'),
     };
-    this.#owner = transaction(this.#db, () => {
-      const number = Number(this.#statements.owner.get()?.['number'] ?? 0) + 1;
-      this.#db.exec(`DELETE FROM owner; INSERT INTO owner VALUES (${number})`);
-      return number;
-    });
+    try {
+      this.#owner = this.#mapped(() => transaction(this.#db, () => this.#takeOver()));
+    } catch (error) {
+      // The next attempt opens the file anew.
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  /** Faults of the file as the rest of the system understands them. */
+  #mapped<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw sqliteFault(error, { path: this.#path, remedy: REMEDY });
+    }
+  }
+
+  #takeOver(): number {
+    const number = Number(this.#statements.owner.get()?.['number'] ?? 0) + 1;
+    this.#db.exec(`DELETE FROM owner; INSERT INTO owner VALUES (${number})`);
+    return number;
   }
 
   load(): CheckpointState | null {
+    return this.#mapped(() => this.#load());
+  }
+
+  #load(): CheckpointState | null {
     const meta = readMeta(this.#db);
     if (meta['definitions'] === undefined) return null;
     if (meta['definitions'] !== this.#fingerprint) {
@@ -142,19 +163,16 @@ class SqliteCheckpoint implements Checkpoint {
   }
 
   save(changes: CheckpointChanges): void {
-    try {
-      transaction(this.#db, () => {
-        if (this.#statements.owner.get()?.['number'] !== this.#owner) {
-          throw new UserError(
-            'another process has taken over the metrics checkpoint',
-            'Run one metrics stage a data folder.',
-          );
-        }
-        this.#write(changes);
-      });
-    } catch (error) {
-      throw sqliteFault(error, { path: this.#path, remedy: REMEDY });
-    }
+    const write = (): void => {
+      if (this.#statements.owner.get()?.['number'] !== this.#owner) {
+        throw new UserError(
+          'another process has taken over the metrics checkpoint',
+          'Run one metrics stage a data folder.',
+        );
+      }
+      this.#write(changes);
+    };
+    this.#mapped(() => transaction(this.#db, write));
   }
 
   #write({ offsets, meta, cells, evicted, ledgers, tallies }: CheckpointChanges): void {
