@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { settled } from '../support/settled.ts';
+import { settled, verified } from '../support/settled.ts';
 import { newSystem, until } from '../support/system.ts';
 
 const SIZE = '10m';
@@ -51,6 +51,7 @@ test('a full disk under the log is said, waited out, and costs nothing', async (
   );
   assert.equal((await generator.stop()).code, 0, generator.said());
   const { sales } = await settled(system, [program]);
+  await verified(system);
   const said = problems.map(({ stage, problem }) => `${stage} ${problem}`).join(', ');
   t.diagnostic(`${sales} sales; room again → new number ${ms} ms; the page said: ${said}`);
 });

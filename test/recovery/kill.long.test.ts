@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../../src/lib/random.ts';
-import { settled } from '../support/settled.ts';
+import { settled, verified } from '../support/settled.ts';
 import { killAll, newSystem, type System } from '../support/system.ts';
 
 const KILLS = 30;
@@ -30,6 +30,7 @@ test('killed at 30 moments, it goes on by itself and counts every sale once', as
   }
   const program = system.start('run', '--generator', 'off');
   const { sales } = await settled(system, [program]);
+  await verified(system);
   assert.ok(sales > 1_000, `only ${sales} sales: no load`);
   assert.ok(recoveries.length > 5, 'hardly a run lived long enough to show a number');
   recoveries.sort((a, b) => a - b);

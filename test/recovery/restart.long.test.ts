@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LiveSnapshot, liveKey } from '../../src/contracts/live.ts';
-import { settled } from '../support/settled.ts';
+import { settled, verified } from '../support/settled.ts';
 import { newSystem, type Program, until } from '../support/system.ts';
 
 const STOP_MS_MAX = 10_000;
@@ -73,6 +73,8 @@ test('PostgreSQL stopped at once under load: it goes on by itself', async (t) =>
     process.kill(postmaster, signal);
     gaps.push(await number(Date.now(), programs));
   }
+  // Exact while everything runs.
+  await verified(system);
   assert.equal((await generator.stop()).code, 0, generator.said());
   const { sales } = await settled(system, [program]);
   assert.ok(sales > 500, `only ${sales} sales: no load`);

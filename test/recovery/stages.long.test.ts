@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../../src/lib/random.ts';
-import { settled } from '../support/settled.ts';
+import { settled, verified } from '../support/settled.ts';
 import { newSystem, type Program, until } from '../support/system.ts';
 
 const STAGES = ['capture', 'enrichment', 'loader', 'metrics', 'publisher', 'dashboard', 'generator'];
@@ -54,6 +54,7 @@ test('each process killed alone, it goes on by itself and counts every sale once
   assert.equal(code, 0, programs.get('generator')!.said());
   programs.delete('generator');
   const { sales } = await settled(system, running());
+  await verified(system);
   assert.ok(sales > 500, `only ${sales} sales: no load`);
   t.diagnostic(`${kills} kills, ${sales} sales; last kill → new number ${ms} ms`);
 

@@ -8,8 +8,8 @@ const LOOK_EVERY_MS = 500;
 const LAG_BYTES_MAX = 100_000;
 
 /**
- * Waits until every place agrees with the shop, that it stays so, and that `instashop status --verify` says the same;
- * fails with the differences. The shop must be quiet (`--generator off`).
+ * Waits until every place agrees with the shop, and that it stays so; fails with the differences. The shop must be
+ * quiet (`--generator off`).
  */
 export async function settled(system: System, programs: readonly Program[], msMax = 40_000): Promise<Books> {
   let last: readonly string[] = ['nothing could be read'];
@@ -39,15 +39,14 @@ export async function settled(system: System, programs: readonly Program[], msMa
     await until('all agree', look, { programs, msMax });
     // What counts too much may come later.
     await sleep(1_000);
-    const books = await until('all still agree', look, { programs, msMax: 1 });
-    await verified(system);
-    return books;
+    return await until('all still agree', look, { programs, msMax: 1 });
   } catch (error) {
     throw new Error(`${last.slice(0, 20).join('\n')}\n${(error as Error).message}`);
   }
 }
 
-async function verified(system: System): Promise<void> {
+/** `instashop status --verify` of the running system; fails with what it says. */
+export async function verified(system: System): Promise<void> {
   const command = system.start('status', '--verify');
   const code = await command.ended;
   if (code !== 0) throw new Error(`status --verify ended with ${code}:\n${command.said()}`);
