@@ -8,6 +8,8 @@ const DELAY_MS_MIN = 100;
 const DELAY_MS_MAX = 5_000;
 /** A stage that ran for so long was well: the next fault is a first one. */
 const WELL_AFTER_MS = 10_000;
+/** After a fault, a stage is called running when it has run for so long: before, it may meet the same fault again. */
+const RECOVERED_AFTER_MS = 3_000;
 const ERROR_CHARS_MAX = 300;
 
 export interface Supervised {
@@ -34,11 +36,13 @@ export function supervise<S extends Stage & { url?(): string | null }>(
   let errors = 0;
   let lastError: string | null = null;
   let failures = 0;
+  let runningSince = 0;
 
   const once = async (): Promise<void> => {
     stage ??= await make();
     if (signal.aborted) return;
     state = 'running';
+    runningSince = clock.now();
     await stage.run(signal);
   };
 
@@ -55,6 +59,11 @@ export function supervise<S extends Stage & { url?(): string | null }>(
     log.warn('a passing fault, trying again', { error: lastError, in_ms: delayMs });
     await clock.sleep(delayMs, signal);
   };
+
+  const shownState = (): StageHealth['state'] =>
+    state === 'running' && failures > 0 && clock.now() - runningSince < RECOVERED_AFTER_MS
+      ? 'retrying'
+      : state;
 
   return {
     name,
@@ -76,7 +85,7 @@ export function supervise<S extends Stage & { url?(): string | null }>(
     stop: () => stopping.abort(),
     health: () => ({
       ...(stage?.health() ?? healthOf(name, clock, stageCounts())),
-      state,
+      state: shownState(),
       errors,
       last_error: lastError,
     }),

@@ -18,6 +18,8 @@ export const HEARTBEAT_MS = 5_000;
 export const STALE_AFTER_MS = 12_000;
 /** A stage that said nothing for this long is silent. */
 export const SILENT_AFTER_MS = 10_000;
+/** A stage that has been trying again for this long is a problem; a shorter blip is not. */
+export const RETRYING_AFTER_MS = 5_000;
 /** Hours that `/api/v1/history` answers for. */
 export const HISTORY_HOURS_MAX = 744;
 
@@ -137,10 +139,13 @@ export interface LiveHistory {
   readonly totals: LiveTotals;
 }
 
-/** Why the system is not well. `silent`: no report for SILENT_AFTER_MS; `missing`: never reported. */
+/**
+ * Why the system is not well. `retrying`: for over RETRYING_AFTER_MS; `silent`: no report for SILENT_AFTER_MS;
+ * `missing`: never reported.
+ */
 export interface LiveProblem {
   readonly stage: string;
-  readonly problem: 'failed' | 'stopped' | 'silent' | 'missing';
+  readonly problem: 'failed' | 'stopped' | 'retrying' | 'silent' | 'missing';
   readonly detail: string;
 }
 

@@ -105,7 +105,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
 
   const build = (model: LiveModel, hub: SseHub): FastifyInstance => {
     const server = Fastify({ forceCloseConnections: true, logger: false, bodyLimit: 1024 });
-    const problems = () => judge(model.stages(), expectedStages, clock.now());
+    const problems = () => judge(model.stages(), expectedStages, clock.now(), model.stateSince);
     const snapshot = (): LiveSnapshot => ({ ...about, server_time: clock.now(), ...model.since(0) });
     const health = (): LiveHealth => {
       const found = problems();

@@ -1,4 +1,4 @@
-import { type LiveProblem, SILENT_AFTER_MS } from '../../../contracts/live.ts';
+import { type LiveProblem, RETRYING_AFTER_MS, SILENT_AFTER_MS } from '../../../contracts/live.ts';
 import type { StageHealth } from '../../../contracts/stage-health.ts';
 
 /** States that a stage reaches only at its end: its last report is its last word, however old. */
@@ -7,11 +7,13 @@ const FINAL: ReadonlySet<StageHealth['state']> = new Set(['failed', 'stopped']);
 /**
  * What is wrong, judged from the newest reports. `expected` are the stages that must be there and running; of any
  * other stage only a fresh failure counts, because a report may be left over from a run that had more stages.
+ * `stateSince` tells when a stage said its present state first, epoch ms.
  */
 export function judge(
   reports: readonly StageHealth[],
   expected: readonly string[],
   nowMs: number,
+  stateSince: (stage: string) => number,
 ): readonly LiveProblem[] {
   const byStage = new Map(reports.map((report) => [report.stage, report]));
   const names = new Set([...expected, ...byStage.keys()]);
@@ -35,6 +37,8 @@ export function judge(
         problem: 'silent',
         detail: `Its last report is ${Math.round(ageMs / 1000)} s old.`,
       });
+    } else if (report.state === 'retrying' && fresh && nowMs - stateSince(stage) > RETRYING_AFTER_MS) {
+      problems.push({ stage, problem: 'retrying', detail: report.last_error ?? 'It tries again.' });
     }
   }
   return problems;

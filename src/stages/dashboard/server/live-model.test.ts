@@ -39,6 +39,18 @@ test('an older version never replaces a newer one, and says that nothing changed
   assert.equal(model.stages()[0]?.state, 'running');
 });
 
+test('a state is dated from when it was said first', () => {
+  const model = liveModel();
+  const [health] = shopHealth(START);
+  const say = (at: number, state: 'running' | 'retrying') => {
+    model.apply({ values: [], health: [{ ...health!, at, state }] });
+    return model.stateSince(health!.stage);
+  };
+  assert.equal(say(START + 1, 'retrying'), START + 1);
+  assert.equal(say(START + 9, 'retrying'), START + 1);
+  assert.equal(say(START + 10, 'running'), START + 10);
+});
+
 test('windows older than the page shows are let go, and do not come back', () => {
   const model = liveModel();
   model.apply(of(late));

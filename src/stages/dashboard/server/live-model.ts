@@ -21,6 +21,11 @@ interface Entry<T> {
   readonly version: number;
 }
 
+interface StageEntry extends Entry<StageHealth> {
+  /** When this state was said first. */
+  readonly stateSince: number;
+}
+
 /** What the page shows, newest values only, numbered by tick so that anyone can be brought up to date from any tick. */
 export interface LiveModel {
   /** The newest finished tick. */
@@ -32,6 +37,8 @@ export interface LiveModel {
   /** Everything that changed after that tick; 0 gives all there is. */
   since(seq: number): Omit<LiveChange, 'server_time'>;
   stages(): readonly StageHealth[];
+  /** When the stage said its present state first, epoch ms; Infinity for a stage that said nothing. */
+  stateSince(stage: string): number;
   newestWindowStart(): number | null;
   newestCommittedAt(): number | null;
 }
@@ -51,7 +58,7 @@ const max = (a: number | null, b: number): number => (a === null || b > a ? b : 
 
 export function liveModel(): LiveModel {
   const values = new Map<string, Entry<LiveValue>>();
-  const stages = new Map<string, Entry<StageHealth>>();
+  const stages = new Map<string, StageEntry>();
   let seq = 0;
   let dirty = false;
   let newestStart: number | null = null;
@@ -93,7 +100,8 @@ export function liveModel(): LiveModel {
     const known = stages.get(health.stage);
     if (known !== undefined && known.version >= health.at) return false;
     if (known === undefined && stages.size >= STAGES_MAX) return false;
-    stages.set(health.stage, { item: health, seq: seq + 1, version: health.at });
+    const stateSince = known?.item.state === health.state ? known.stateSince : health.at;
+    stages.set(health.stage, { item: health, seq: seq + 1, version: health.at, stateSince });
     return true;
   };
 
@@ -127,6 +135,7 @@ export function liveModel(): LiveModel {
       stages: after(stages, from),
     }),
     stages: () => [...stages.values()].map((entry) => entry.item),
+    stateSince: (stage) => stages.get(stage)?.stateSince ?? Number.POSITIVE_INFINITY,
     newestWindowStart: () => newestStart,
     newestCommittedAt: () => newestCommittedAt,
   };
