@@ -1,6 +1,6 @@
 // `npm run test:mutants`: are the guards of our guarantees guarded by tests? In a copy of the working tree one defect
-// at a time is planted, by replacing a text that must be there exactly once, and the test named must fail. A defect that
-// no test sees is printed as SURVIVED, and the exit code is 1. Arguments: only defects whose names hold one of them.
+// at a time is planted, by replacing a text that must be there exactly once, and the test named must fail. A defect
+// that no test sees is printed as SURVIVED, and the exit code is 1. Arguments: only defects whose names hold one.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -141,8 +141,9 @@ test('poison: everything odd is counted, put aside with its reason, or simply fi
     ${SALE} VALUES (1, 1, 'infinity', 5, 'Cash', 'completed');
     ${SALE} VALUES (1, 1, now(), 9999999999.99, 'Cash', 'completed');
     ${ITEM} VALUES (${LAST}, 1, 2147483647, 9999999999.99), (${LAST}, 2, 1, 1);
-    ${SALE} VALUES (1, 1, now(), 7, 'Cash', '¿qué?'), (1, 1, now(), 7, 'Cash', ''), (1, 1, now(), -7, 'Cash', 'completed');
-    ${SALE} VALUES (1, 1, now(), 3, 'Cash', 'completed'); ${ITEM} VALUES (${LAST}, 1, -3, 1), (${LAST}, 1, 0, 1), (${LAST}, 1, 3, 1)`);
+    ${SALE} VALUES (1, 1, now(), 7, 'Cash', '¿qué?'), (1, 1, now(), 7, 'Cash', ''),
+      (1, 1, now(), -7, 'Cash', 'completed'), (1, 1, now(), 3, 'Cash', 'completed');
+    ${ITEM} VALUES (${LAST}, 1, -3, 1), (${LAST}, 1, 0, 1), (${LAST}, 1, 3, 1)`);
   await system.quiet();
   assert.deepEqual(await letters(system), {
     'capture amount_out_of_range': 1,
@@ -188,4 +189,28 @@ test('poison: everything odd is counted, put aside with its reason, or simply fi
     },
   );
   assert.equal((await system.records(TOPICS.transactions.name)).length, 14);
+});
+
+test('what the warehouse refused is sent again when its cause is mended: exact totals, once', async (t) => {
+  const system = await startSystem(t, postgres);
+  await system.quiet();
+  await system.dwh(`ALTER TABLE realtime_events ADD CONSTRAINT cause CHECK (transaction_id % 10 <> 3)`);
+  await system.shop(salesAt(Array.from({ length: 100 }, () => systemClock.now())));
+  await system.quiet();
+  assert.deepEqual(await letters(system), { 'loader warehouse_rejected': 20 });
+  await system.dwh('ALTER TABLE realtime_events DROP CONSTRAINT cause');
+  const broker = await system.platform.broker();
+  assert.deepEqual(await replayDeadLetters(broker, {}), { replayed: 20, before: 0, notReplayable: 0 });
+  await system.quiet();
+  await system.verify();
+  assert.deepEqual(await replayDeadLetters(broker, {}), { replayed: 0, before: 20, notReplayable: 0 });
+  const all = [
+    ...(await system.records(TOPICS.transactions.name)),
+    ...(await system.records(TOPICS.transactionItems.name)),
+  ];
+  await broker.append(all.filter(({ headers }) => headers[HEADERS.replayOf]));
+  await system.quiet();
+  await system.verify();
+  const [rows] = await system.dwh<{ rows: string }>('SELECT count(*) AS rows FROM realtime_events');
+  assert.equal(Number(rows!.rows), 200);
 });
