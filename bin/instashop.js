@@ -16,6 +16,11 @@ const child = spawn(node, [main, ...process.argv.slice(2)], { stdio });
 // Ctrl-C reaches the child by itself, through the terminal; it drains, and this process waits for it.
 process.on('SIGINT', () => {});
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+// npm ends its shell, and the shell tells nobody: whoever was started by it looks whether it is still there.
+if (process.env.npm_lifecycle_event !== undefined) {
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref();
+}
 child.on('error', (error) => {
   console.error(`Cannot run ${node}: ${error.message}`);
   process.exitCode = 1;
