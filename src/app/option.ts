@@ -64,6 +64,14 @@ export const url = (about: About): Option<string | null> => ({
   parse: (value) => (/^postgres(ql)?:\/\//.test(value) && URL.canParse(value) ? value : null),
 });
 
+/** A port to listen on; null: the usual one, or a free one where that is taken. */
+export const port = (about: About & { readonly usual: number }): Option<number | null> => ({
+  ...integer({ ...about, default: about.usual, min: 0, max: 65_535 }),
+  unit: 'port',
+  default: null,
+  shown: `${about.usual}, or a free one where that is taken`,
+});
+
 /** A point in time: ISO 8601, or epoch ms. */
 export const instant = (about: About): Option<number | null> => ({
   unit: 'ISO 8601 time',

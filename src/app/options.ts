@@ -1,5 +1,6 @@
 // Every option of the system. Defaults are the original's figures.
-import { choice, flag, instant, integer, number, text, url, type Values } from './option.ts';
+import { choice, flag, instant, integer, number, port, text, url, type Values } from './option.ts';
+import { DASHBOARD_PORT, POSTGRES_PORT } from './ports.ts';
 
 export const OPTIONS = {
   profile: choice({
@@ -42,11 +43,8 @@ export const OPTIONS = {
     description: "Where the generator's clock starts.",
   }),
 
-  postgresPort: integer({
-    default: 5432,
-    min: 0,
-    max: 65_535,
-    unit: 'port',
+  postgresPort: port({
+    usual: POSTGRES_PORT,
     description: 'Where the embedded PostgreSQL listens, on 127.0.0.1 only. 0: any free port.',
   }),
   shopUrl: url({
@@ -106,11 +104,8 @@ export const OPTIONS = {
     description: 'How long the warehouse keeps events.',
   }),
 
-  dashboardPort: integer({
-    default: 8501,
-    min: 0,
-    max: 65_535,
-    unit: 'port',
+  dashboardPort: port({
+    usual: DASHBOARD_PORT,
     description: 'Where the page is served. 0: any free port.',
   }),
   dashboardHost: text({

@@ -9,6 +9,7 @@ import { loader } from '../stages/loader/loader.ts';
 import { publisher } from '../stages/publisher/publisher.ts';
 import type { Options } from './options.ts';
 import type { Platform } from './platform.ts';
+import { dashboardPort } from './ports.ts';
 import { VERSION } from './version.ts';
 
 type Made = Promise<Stage & { url?(): string | null }>;
@@ -40,7 +41,7 @@ export const PIPELINE: Readonly<Record<StageName, (platform: Platform) => Made>>
   publisher: async (p) =>
     publisher({ ...common(p, 'publisher'), broker: await p.broker(), metricsStore: await p.metricsStore() }),
   dashboard: async (p) =>
-    dashboard({ ...page(p), metricsStore: await p.metricsStore(), warehouse: await p.warehouse() }),
+    dashboard({ ...(await page(p)), metricsStore: await p.metricsStore(), warehouse: await p.warehouse() }),
 };
 
 export const STAGE_NAMES = Object.keys(PIPELINE) as readonly StageName[];
@@ -62,9 +63,9 @@ const customers = ({ seed, rate, curve, clockSpeed, startAt }: Options) => ({
   options: { ...GENERATOR_DEFAULTS, salesPerSecond: rate, curve: curve === 'on', clockSpeed, startAt },
 });
 
-const page = (p: Platform) => ({
+const page = async (p: Platform) => ({
   ...common(p, 'dashboard'),
-  port: p.options.dashboardPort,
+  port: await dashboardPort(p.options.dashboardHost, p.options.dashboardPort),
   host: p.options.dashboardHost,
   webDir: WEB_DIR,
   version: VERSION,

@@ -88,17 +88,13 @@ test('it starts, keeps a second run out, survives kill -9, and stops when asked'
 
   const second = instashop('run', ...ARGS());
   assert.equal(second.status, 1);
-  assert.match(second.stderr, /runs already on .*, in process \d+/);
+  assert.match(second.stderr, /InstaShop Live runs already on .*, in process \d+/);
+  const checked = instashop('check', '--data-dir', dir);
+  assert.match(checked.stdout, /It runs already \(pid \d+\)/);
+  assert.doesNotMatch(checked.stdout, /cannot listen/);
   assert.equal(instashop('reset', '--yes', '--data-dir', dir).status, 1, 'a running system is not removed');
 
-  const status = instashop(
-    'status',
-    '--json',
-    '--data-dir',
-    dir,
-    '--dashboard-port',
-    new URL(first.url).port,
-  );
+  const status = instashop('status', '--json', '--data-dir', dir);
   assert.equal(status.status, 0, status.stderr);
   assert.equal(JSON.parse(status.stdout).status, 'ok');
   assert.ok(

@@ -1,13 +1,17 @@
 import { resolve } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
+import { UserError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { findings, findingText } from './checks/checks.ts';
+import { rememberForeign } from './foreign.ts';
 import { showFigures } from './live-line.ts';
-import { takeLocks } from './lock.ts';
+import { type Lock, takeLocks } from './lock.ts';
 import { environmentOf } from './option.ts';
 import { OPTIONS, type Options } from './options.ts';
+import { rememberPage } from './page-address.ts';
 import { PIPELINE, type StageName } from './pipeline.ts';
 import type { Platform } from './platform.ts';
+import { DASHBOARD_PORT, POSTGRES_PORT } from './ports.ts';
 import { embeddedProfile } from './profiles/embedded.ts';
 import { healthToLog, report } from './report.ts';
 import { stopSignals } from './stop-signals.ts';
@@ -16,8 +20,12 @@ import type { Terminal } from './terminal.ts';
 import { type Connected, connect, needsEmbedded, type Urls } from './urls.ts';
 import { healthToParent, isWorker, workerStage } from './worker.ts';
 
-/** How long the stages may take to finish what they have in hand. */
-const DRAIN_MS_MAX = 6_000;
+/** It ends within 10 s: the stages finish what they have in hand, say their last words, the stores close. */
+const DRAIN_MS_MAX = 5_000;
+const LAST_REPORT_MS_MAX = 500;
+const CLOSE_MS_MAX = 4_000;
+/** How long a worker waits for one that a killed parent left behind and that finishes its work. */
+const LOCK_MS_MAX = 15_000;
 
 export interface RunParts {
   readonly stages: readonly StageName[];
@@ -35,7 +43,7 @@ export async function run(parts: RunParts): Promise<number> {
   const startsPostgres = whole && needsEmbedded(options);
   const ours = stages.filter((name) => !(whole && name === 'generator'));
   // Before the checks: a second run is told about the first one, not about its ports.
-  const lock = takeLocks(resolve(options.dataDir), ours);
+  const lock = await takeRunLocks(parts, ours);
   try {
     const found = isWorker() ? [] : await findings({ options, stages, startsPostgres });
     for (const finding of found) terminal.line(findingText(finding));
@@ -45,11 +53,13 @@ export async function run(parts: RunParts): Promise<number> {
     });
     try {
       const connected = await connect(options, { start: startsPostgres, clock, log });
+      if (!isWorker()) rememberForeign(options);
+      const platform = embeddedProfile({ options, urls: connected.urls, clock, log });
       try {
-        const platform = embeddedProfile({ options, urls: connected.urls, clock, log });
         await runStages(parts, platform, connected, interrupted.signal);
       } finally {
-        await connected.postgres?.stop();
+        // PostgreSQL's watchdog stops it anyhow when this process ends.
+        await Promise.race([close(platform, connected, log), clock.sleep(CLOSE_MS_MAX)]);
       }
     } finally {
       interrupted.forget();
@@ -58,6 +68,26 @@ export async function run(parts: RunParts): Promise<number> {
   } finally {
     lock.release();
   }
+}
+
+async function takeRunLocks(
+  { whole, options, clock }: RunParts,
+  stages: readonly StageName[],
+): Promise<Lock> {
+  const take = () => takeLocks(resolve(options.dataDir), stages, whole ? 'InstaShop Live' : undefined);
+  for (const until = clock.now() + LOCK_MS_MAX; isWorker() && clock.now() < until; await clock.sleep(200)) {
+    try {
+      return take();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
+  return take();
+}
+
+async function close(platform: Platform, { postgres }: Connected, log: Log): Promise<void> {
+  await platform.close().catch((error: Error) => log.warn('a store did not close', { error }));
+  await postgres?.stop();
 }
 
 async function runStages(
@@ -88,8 +118,7 @@ async function runStages(
     await shown;
     await drain(supervised, runs, clock, log);
     reporting.abort();
-    await reports;
-    await platform.close().catch((error: Error) => log.warn('a store did not close', { error }));
+    await Promise.race([reports, clock.sleep(LAST_REPORT_MS_MAX)]);
   }
   terminal.status('');
 }
@@ -128,12 +157,25 @@ async function drain(
 async function show(
   stages: readonly Supervised[],
   { postgres }: Connected,
-  { clock, terminal, whole }: RunParts,
+  { options, clock, terminal, whole }: RunParts,
   signal: AbortSignal,
 ): Promise<void> {
-  if (postgres !== null && whole) terminal.line(`PostgreSQL  ${postgres.psql}`);
+  if (postgres !== null && whole) {
+    const note = otherPort('PostgreSQL', options.postgresPort, POSTGRES_PORT, postgres.port);
+    if (note) terminal.line(note);
+    terminal.line(`PostgreSQL  ${postgres.psql}`);
+  }
   const page = stages.find(({ name }) => name === 'dashboard');
   while (page && page.url() === null && !signal.aborted) await clock.sleep(50, signal);
-  if (page?.url()) terminal.line(`Page        ${page.url()}`);
+  const url = page?.url();
+  if (!url) return showFigures({ stages, clock, terminal }, signal);
+  const forget = rememberPage(options.dataDir, url);
+  const note = otherPort('the page', options.dashboardPort, DASHBOARD_PORT, Number(new URL(url).port));
+  if (note) terminal.line(note);
+  terminal.line(`Page        ${url}`);
   await showFigures({ stages, clock, terminal }, signal);
+  forget();
 }
+
+const otherPort = (who: string, named: number | null, usual: number, port: number): string | null =>
+  named === null && port !== usual ? `! port ${usual} is taken, so ${who} listens on ${port}` : null;

@@ -2,6 +2,7 @@
 import type { Finding } from '../../lib/finding.ts';
 import type { Options } from '../options.ts';
 import type { StageName } from '../pipeline.ts';
+import { binariesCheck } from './binaries.ts';
 import { dataDirCheck } from './data-dir.ts';
 import { databasesCheck } from './databases.ts';
 import { nodeCheck } from './node.ts';
@@ -13,11 +14,20 @@ export interface CheckContext {
   readonly stages: readonly StageName[];
   /** Whether the embedded PostgreSQL is to be started by this process. */
   readonly startsPostgres: boolean;
+  /** It runs already: its ports are taken, by itself. */
+  readonly runs?: boolean;
 }
 
 export type Check = (context: CheckContext) => Promise<readonly Finding[]>;
 
-const CHECKS: readonly Check[] = [nodeCheck, dataDirCheck, pageCheck, portsCheck, databasesCheck];
+const CHECKS: readonly Check[] = [
+  nodeCheck,
+  dataDirCheck,
+  binariesCheck,
+  pageCheck,
+  portsCheck,
+  databasesCheck,
+];
 
 export const findings = async (context: CheckContext): Promise<readonly Finding[]> =>
   (await Promise.all(CHECKS.map((check) => check(context)))).flat();

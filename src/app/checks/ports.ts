@@ -1,9 +1,10 @@
-import { createServer } from 'node:net';
 import type { Finding } from '../../lib/finding.ts';
+import { listenFault } from '../ports.ts';
 import type { Check } from './checks.ts';
 
-/** Whether the ports to listen on are free. */
-export const portsCheck: Check = async ({ options, stages, startsPostgres }) => {
+/** Whether the ports that the user named are free; for the others one is found. */
+export const portsCheck: Check = async ({ options, stages, startsPostgres, runs }) => {
+  if (runs) return [];
   const wanted = [
     {
       who: 'PostgreSQL',
@@ -22,7 +23,7 @@ export const portsCheck: Check = async ({ options, stages, startsPostgres }) => 
   ];
   const found = await Promise.all(
     wanted.map(async ({ who, flag, host, port, used }): Promise<Finding[]> => {
-      if (!used || port === 0) return [];
+      if (!used || port === null || port === 0) return [];
       const fault = await listenFault(host, port);
       if (fault === null) return [];
       const what = `${who} cannot listen on ${host}:${port}: ${fault}`;
@@ -37,12 +38,3 @@ export const portsCheck: Check = async ({ options, stages, startsPostgres }) => 
   );
   return found.flat();
 };
-
-const listenFault = (host: string, port: number): Promise<string | null> =>
-  new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', ({ code, message }: NodeJS.ErrnoException) =>
-      resolve(code === 'EADDRINUSE' ? 'another program listens there' : message),
-    );
-    probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve(null)));
-  });

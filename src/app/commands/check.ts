@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import { findings, findingText } from '../checks/checks.ts';
 import { command } from '../command.ts';
-import { wantedStages } from '../pipeline.ts';
+import { lockHolder } from '../lock.ts';
+import { STAGE_NAMES, wantedStages } from '../pipeline.ts';
 import { needsEmbedded } from '../urls.ts';
 
 export const checkCommand = command({
@@ -8,8 +10,11 @@ export const checkCommand = command({
   summary: 'Looks for what would keep the system from running; exits with 1 when there is something.',
   flags: {},
   async run({ options, terminal }) {
+    const holder = lockHolder(resolve(options.dataDir), ['postgres', ...STAGE_NAMES]);
+    if (holder !== null) terminal.line(`It runs already (pid ${holder}).`);
     const startsPostgres = needsEmbedded(options);
-    const found = await findings({ options, stages: wantedStages(options), startsPostgres });
+    const stages = wantedStages(options);
+    const found = await findings({ options, stages, startsPostgres, runs: holder !== null });
     for (const finding of found) terminal.line(findingText(finding));
     if (found.length === 0) terminal.line('✓ nothing keeps it from running');
     return found.some(({ severity }) => severity === 'error') ? 1 : 0;

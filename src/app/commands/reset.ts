@@ -5,14 +5,25 @@ import { UserError } from '../../lib/errors.ts';
 import { dropFeed } from '../../stores/shop/drop-feed.ts';
 import { dropWarehouse } from '../../stores/warehouse/drop-warehouse.ts';
 import { command } from '../command.ts';
+import { type Foreign, foreignFile, foreignOf } from '../foreign.ts';
 import { takeLocks } from '../lock.ts';
-import { flag } from '../option.ts';
+import { flag, flagName, variableName } from '../option.ts';
 import type { Options } from '../options.ts';
 import { STAGE_NAMES } from '../pipeline.ts';
 import { crmUrl, masked } from '../urls.ts';
 
 /** What we put into a data folder; anything else there is left alone. */
-const OURS = ['postgres', 'postgres.json', 'pgpass', 'log', 'metrics', 'metrics-store', 'crash.log'];
+const OURS = [
+  'postgres',
+  'postgres.json',
+  'pgpass',
+  'page.json',
+  'foreign.json',
+  'log',
+  'metrics',
+  'metrics-store',
+  'crash.log',
+];
 
 interface Removal {
   readonly what: string;
@@ -25,23 +36,41 @@ export const resetCommand = command({
   flags: { yes: flag({ description: 'Do not ask.' }) },
   async run({ options, flags, terminal }) {
     const dataDir = resolve(options.dataDir);
-    if (existsSync(dataDir)) takeLocks(dataDir, ['postgres', ...STAGE_NAMES]).release();
-    const removals = [...databaseRemovals(options), ...folderRemovals(dataDir)];
-    if (removals.length === 0) {
-      terminal.line(`Nothing is stored in ${dataDir}.`);
+    refuseForgotten(options);
+    // Held to the end: nothing starts on what is being removed.
+    const lock = existsSync(dataDir) ? takeLocks(dataDir, ['postgres', ...STAGE_NAMES]) : null;
+    try {
+      const removals = [...databaseRemovals(options), ...folderRemovals(dataDir)];
+      if (removals.length === 0) {
+        terminal.line(`Nothing is stored in ${dataDir}.`);
+        return 0;
+      }
+      terminal.line('This removes for good:');
+      for (const { what } of removals) terminal.line(`  ${what}`);
+      if (!flags.yes && !(await confirmed())) {
+        terminal.line('Nothing was removed.');
+        return 1;
+      }
+      for (const { remove } of removals) await remove();
+      terminal.line('Removed. `npm start` begins anew.');
       return 0;
+    } finally {
+      lock?.release();
     }
-    terminal.line('This removes for good:');
-    for (const { what } of removals) terminal.line(`  ${what}`);
-    if (!flags.yes && !(await confirmed())) {
-      terminal.line('Nothing was removed.');
-      return 1;
-    }
-    for (const { remove } of removals) await remove();
-    terminal.line('Removed. `npm start` begins anew.');
-    return 0;
   },
 });
+
+/** A replication slot left behind in a database that is not ours would keep its WAL for ever. */
+function refuseForgotten(options: Options): void {
+  for (const [name, where] of Object.entries(foreignOf(options.dataDir))) {
+    if (options[name as keyof Foreign] !== null) continue;
+    throw new UserError(
+      `this folder has worked with ${where}, where something of ours is left`,
+      `Name it, so that it is removed there too: ${variableName(name)}=postgres://…@${where} (or --${flagName(name)}). ` +
+        `If that server is gone, remove ${foreignFile(options.dataDir)}.`,
+    );
+  }
+}
 
 function folderRemovals(dataDir: string): Removal[] {
   if (!existsSync(dataDir)) return [];

@@ -11,6 +11,7 @@ import { command } from '../command.ts';
 import { withLog } from '../embedded-log.ts';
 import { flag } from '../option.ts';
 import type { Options } from '../options.ts';
+import { pageAddress } from '../page-address.ts';
 import { embeddedProfile } from '../profiles/embedded.ts';
 import { connect } from '../urls.ts';
 import { formatReport, reportJson, type VerifyReport, verify } from './verify.ts';
@@ -71,11 +72,13 @@ async function verified(options: Options, clock: Clock, log: Log): Promise<Verif
   }
 }
 
-/** What the dashboard says, null when none answers. */
-async function liveHealth({ dashboardHost, dashboardPort }: Options): Promise<LiveHealth | null> {
+/** What the dashboard of the data folder, or at the port named, says; null when none answers. */
+async function liveHealth({ dataDir, dashboardHost, dashboardPort }: Options): Promise<LiveHealth | null> {
   const host = dashboardHost.includes(':') ? `[${dashboardHost}]` : dashboardHost;
+  const page = dashboardPort === null ? pageAddress(dataDir) : `http://${host}:${dashboardPort}`;
+  if (page === null) return null;
   try {
-    const response = await fetch(`http://${host}:${dashboardPort}${API.health}`, {
+    const response = await fetch(`${page}${API.health}`, {
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
     return (await response.json()) as LiveHealth;

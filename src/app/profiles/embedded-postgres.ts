@@ -6,6 +6,7 @@ import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { ensureDatabase, startPostgres } from '../../services/postgres/postgres.ts';
 import { takeLock } from '../lock.ts';
+import { POSTGRES_PORT } from '../ports.ts';
 
 export const DATABASES = ['instashop', 'crm_db', 'dwh_db'] as const;
 type Database = (typeof DATABASES)[number];
@@ -13,6 +14,7 @@ type Database = (typeof DATABASES)[number];
 export interface EmbeddedPostgres {
   /** Connection string, password included. */
   url(database: Database): string;
+  readonly port: number;
   /** A command line for people that holds no secret. */
   readonly psql: string;
   stop(): Promise<void>;
@@ -27,7 +29,8 @@ interface Connection {
 
 export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
-  readonly port: number;
+  /** null: the usual one, or a free one where that is taken. */
+  readonly port: number | null;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -38,7 +41,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const dataDir = resolve(options.dataDir);
   mkdirSync(dataDir, { recursive: true });
   const lock = takeLock(dataDir, 'postgres');
-  const server = await startPostgres({ dataDir: join(dataDir, 'postgres'), port, clock, log });
+  const server = await startPostgres({
+    dataDir: join(dataDir, 'postgres'),
+    port: port ?? POSTGRES_PORT,
+    orAnyPort: port === null,
+    clock,
+    log,
+  });
   const stop = async () => {
     rmSync(connectionFile(dataDir), { force: true });
     await server.stop();
@@ -79,8 +88,15 @@ function connected(dataDir: string, { port, user, password }: Connection): Omit<
   const host = `host=127.0.0.1 port=${port} user=${user} dbname=instashop`;
   return {
     url: (database) => `postgres://${user}:${password}@127.0.0.1:${port}/${database}`,
-    psql: `psql "${host} passfile=${passwordFile(dataDir)}"`,
+    port,
+    psql: `psql "${host} passfile='${quoted(passwordFile(dataDir))}'"`,
   };
+}
+
+/** A value of a connection string (libpq) that stands within a shell's double quotes. */
+function quoted(value: string): string {
+  const text = value.replace(/['\\]/g, '\\$&');
+  return process.platform === 'win32' ? text : text.replace(/[\\"$`]/g, '\\$&');
 }
 
 const connectionFile = (dataDir: string): string => join(dataDir, 'postgres.json');

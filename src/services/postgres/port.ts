@@ -1,11 +1,15 @@
 import { createServer } from 'node:net';
 import { UserError } from '../../lib/errors.ts';
 
-/** The port to listen on at 127.0.0.1: the wanted one, or for 0 a free one. A taken one rejects with a UserError. */
-export function claimPort(wanted: number): Promise<number> {
+/**
+ * The port to listen on at 127.0.0.1: the wanted one, or for 0 a free one. For a taken one, a free one with `orAny`,
+ * else it rejects with a UserError.
+ */
+export function claimPort(wanted: number, orAny = false): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {
+      if (orAny && wanted !== 0) return resolve(claimPort(0));
       const reason = error.code === 'EADDRINUSE' ? 'another program listens there' : error.message;
       reject(
         new UserError(

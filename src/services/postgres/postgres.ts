@@ -18,6 +18,8 @@ export interface PostgresOptions {
   readonly dataDir: string;
   /** 0: a free one. */
   readonly port: number;
+  /** A free one where that is taken; else it rejects with a UserError. */
+  readonly orAnyPort?: boolean;
   /** Server settings over the defaults below. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly log: Log;
@@ -75,7 +77,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const identity = serverIdentity([binaries.postgres, files.data]);
   const orphans = await stopOrphans(files.data, clock);
   if (orphans > 0) log.warn('stopped a PostgreSQL that an earlier run left behind', { processes: orphans });
-  const port = await claimPort(options.port);
+  const port = await claimPort(options.port, options.orAnyPort);
   const password = await ensureCluster(dataDir, binaries, identity);
   const settings = { ...DEFAULTS, ...options.settings, port: String(port) };
 
