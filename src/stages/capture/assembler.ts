@@ -1,4 +1,4 @@
-import { INTERACTION_OPS } from '../../contracts/events/interaction.ts';
+import { UserError } from '../../lib/errors.ts';
 import { type ChangeSet, FEED_COLUMNS, type Row, type RowChange } from '../../stores/shop/changes.ts';
 import type { ShopNames } from '../../stores/shop/shop-names.ts';
 import { type CaptureState, KINDS } from './capture-state.ts';
@@ -21,17 +21,17 @@ const SALE_TABLES = new Set(['transaction', 'transactiondetail']);
 const NAME_TABLES = new Set(['customer', 'buyer', 'product']);
 const INTERACTION = FEED_COLUMNS.crm_db.interaction;
 
+type StateUse = Pick<CaptureState, 'get' | 'put' | 'mayBeForgotten'>;
+
 /** Turns change sets into drafts of events, against the state as of just before, which it moves on. */
 export class Assembler {
-  readonly #state: Pick<CaptureState, 'get' | 'put'>;
+  readonly #state: StateUse;
   readonly #names: NameCache;
   readonly #sales: Pick<ShopNames, 'sales'>;
   /** Sales that the state did not know, and that were looked up in the shop. */
   lookedUp = 0;
-  /** TRUNCATE statements seen: what they removed is not taken back event by event. */
-  truncates = 0;
 
-  constructor(state: Pick<CaptureState, 'get' | 'put'>, names: ShopNames) {
+  constructor(state: StateUse, names: ShopNames) {
     this.#state = state;
     this.#names = new NameCache(names);
     this.#sales = names;
@@ -56,8 +56,8 @@ export class Assembler {
     const drafts: Draft[] = [];
     for (const change of changes) {
       this.#names.observe(change);
-      if (change.kind === 'truncate') this.truncates += 1;
-      else if (SALE_TABLES.has(change.table)) {
+      if (change.kind === 'truncate') throw truncated(change.table);
+      if (SALE_TABLES.has(change.table)) {
         for (const id of saleIdsOf(change)) {
           const list = bySale.get(id);
           if (list) list.push(change);
@@ -72,9 +72,7 @@ export class Assembler {
       this.#state.put(KINDS.sale, Number(id), after.header ? encodeSale(after) : null);
     }
     for (const change of changes) {
-      if (change.table === 'interaction' && change.kind !== 'truncate') {
-        drafts.push(this.#interaction(change, occasion));
-      }
+      if (change.table === 'interaction') drafts.push(...this.#interaction(change, occasion));
     }
     return drafts;
   }
@@ -133,14 +131,23 @@ export class Assembler {
     if (!this.#names.isComplete) await this.#names.load();
   }
 
-  #interaction({ kind, before, after }: RowChange, occasion: Occasion): Draft {
+  #interaction({ kind, before, after }: RowChange, occasion: Occasion): readonly Draft[] {
     const id = Number((after ?? before)!['interaction_id']);
     const body = this.#state.get(KINDS.interaction, id);
     const known = body == null ? before : decodeInteraction(body);
     const row: Row = { ...known, ...after };
     this.#state.put(KINDS.interaction, id, kind === 'delete' ? null : encodeInteraction(row));
-    const op = INTERACTION_OPS[kind === 'insert' ? 0 : kind === 'update' ? 1 : 2];
-    return interactionEvent(op, row, occasion, this.#names);
+    if (kind === 'insert' || known === null)
+      return [interactionEvent('recorded', row, occasion, this.#names)];
+    return this.#interactionChange(known, kind === 'delete' ? null : row, occasion);
+  }
+
+  /** A row that no event could hold was never recorded: its correction is, and its end is nobody's loss. */
+  #interactionChange(before: Row, after: Row | null, occasion: Occasion): readonly Draft[] {
+    const wasRecorded = interactionEvent('recorded', before, occasion, this.#names).outcome.kind === 'ok';
+    if (after === null)
+      return wasRecorded ? [interactionEvent('deleted', before, occasion, this.#names)] : [];
+    return [interactionEvent(wasRecorded ? 'updated' : 'recorded', after, occasion, this.#names)];
   }
 
   /** Drafts that bring what was published to the state of a snapshot's row (null: the row is gone). */
@@ -149,6 +156,7 @@ export class Assembler {
     const before = body == null ? NO_SALE : decodeSale(body);
     await this.#prepareNames([], [{ before, after }]);
     this.#state.put(KINDS.sale, Number(id), after.header ? encodeSale(after) : null);
+    if (body === undefined && this.#state.mayBeForgotten(KINDS.sale, Number(id))) return [];
     return saleEvents(id, before, after, occasion, this.#names);
   }
 
@@ -158,16 +166,24 @@ export class Assembler {
     const after = row && encodeInteraction(row);
     this.#state.put(KINDS.interaction, id, after);
     if (after === (body ?? null)) return [];
-    const op = before === null ? 'recorded' : row === null ? 'deleted' : 'updated';
+    if (body === undefined && this.#state.mayBeForgotten(KINDS.interaction, id)) return [];
     await this.#prepareNames([{ table: 'interaction', kind: 'insert', before, after: row }], []);
-    return [interactionEvent(op, (row ?? before)!, occasion, this.#names)];
+    return before === null
+      ? [interactionEvent('recorded', row!, occasion, this.#names)]
+      : this.#interactionChange(before, row, occasion);
   }
 }
+
+const truncated = (table: string): UserError =>
+  new UserError(
+    `table ${table} was emptied with TRUNCATE, which does not say what was in it`,
+    'Start once with --resnapshot: what is gone is taken back. Use DELETE where that matters.',
+  );
 
 const encodeInteraction = (row: Row): string =>
   JSON.stringify(INTERACTION.map((column) => row[column] ?? null));
 
-export function decodeInteraction(body: string): Row {
+function decodeInteraction(body: string): Row {
   const values = JSON.parse(body) as (string | null)[];
   return Object.fromEntries(INTERACTION.map((column, i) => [column, values[i] ?? null]));
 }

@@ -3,11 +3,11 @@ import { CAPTURED_TOPICS, HEADERS } from '../../contracts/topics.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
-import { type Position, positionOf } from '../../lib/position.ts';
+import { commitOf, type Position, positionOf } from '../../lib/position.ts';
 import type { StageCounts } from '../../lib/stage.ts';
 import { type Broker, type OutgoingRecord, topicPartition } from '../../stores/broker/broker.ts';
 import { lastWritten } from '../../stores/broker/last-written.ts';
-import type { ChangeFeed, ChangeSet } from '../../stores/shop/changes.ts';
+import type { ChangeFeed, ChangeSet, ShopDatabase } from '../../stores/shop/changes.ts';
 import type { ShopNames } from '../../stores/shop/shop-names.ts';
 import { Assembler } from './assembler.ts';
 import { type CapturePlace, CaptureState } from './capture-state.ts';
@@ -38,7 +38,8 @@ export interface DatabaseParts {
   readonly log: Log;
   readonly dir: string;
   readonly mainCurrency: string;
-  readonly resnapshot: boolean;
+  /** Databases whose tables are still to be compared with what was published; taken out when that is durable. */
+  readonly resnapshot: Set<ShopDatabase>;
   readonly retentionMs: number;
   readonly counts: StageCounts;
   readonly report: (figures: DatabaseFigures) => void;
@@ -87,11 +88,14 @@ class DatabaseCapture {
     }
     const place = this.#state.place();
     this.#verify(place, topicIds.join(' '));
-    const memory = place === null || resnapshot ? null : place;
+    // What an earlier snapshot left to publish comes before anything of another one.
+    await this.#publishSpool();
+    const memory = place === null || resnapshot.has(feed.database) ? null : place;
     const snapshot = await feed.open(memory);
     if (snapshot !== null) {
       log.info('reading the tables', { database: feed.database });
       try {
+        this.#verifyRising(snapshot.commit);
         await takeSnapshot({
           database: feed.database,
           snapshot,
@@ -103,6 +107,7 @@ class DatabaseCapture {
             recordOf(draft, position, { recordBytesMax: broker.recordBytesMax, snapshot: true }),
           progress: (rows) => log.info('reading the tables', { database: feed.database, rows }),
         });
+        resnapshot.delete(feed.database);
       } finally {
         await snapshot.close();
       }
@@ -110,6 +115,25 @@ class DatabaseCapture {
     this.#place = this.#state.place()!;
     this.#savedPlace = this.#place;
     await this.#publishSpool();
+  }
+
+  /** Positions of another server or mode may be lower than those in the log: they would be taken for published. */
+  #verifyRising(commit: bigint): void {
+    const { database } = this.#parts.feed;
+    const highest = this.#ownTails().toSorted().at(-1);
+    if (highest === undefined || commit > commitOf(highest)) return;
+    throw new UserError(
+      `the changes of ${database} have lower positions than the log: another server, an older state of it, or ` +
+        'another mode of capture',
+      'Start over with `instashop reset`.',
+    );
+  }
+
+  #ownTails(): readonly Position[] {
+    const { database } = this.#parts.feed;
+    const own = database === 'instashop' ? CAPTURED_TOPICS.slice(0, 1) : CAPTURED_TOPICS.slice(1);
+    const names = new Set<string>(own.map(({ name }) => name));
+    return [...this.#tails].filter(([key]) => names.has(key.split('/')[0]!)).map(([, position]) => position);
   }
 
   #verify(place: CapturePlace | null, topicIds: string): void {
@@ -121,11 +145,7 @@ class DatabaseCapture {
         'If the log was lost on purpose, start over with `instashop reset`; else bring the old log back.',
       );
     }
-    const own = database === 'instashop' ? CAPTURED_TOPICS.slice(0, 1) : CAPTURED_TOPICS.slice(1);
-    if (
-      place === null &&
-      own.some(({ name }) => [...this.#tails.keys()].some((key) => key.startsWith(`${name}/`)))
-    ) {
+    if (place === null && this.#ownTails().length > 0) {
       throw new UserError(
         `the log holds events of ${database}, but the capture state that belongs to them is missing`,
         'Bring the state back from a backup, or start over with `instashop reset`.',
@@ -176,7 +196,6 @@ class DatabaseCapture {
           behind,
           retained_wal_bytes: retainedWalBytes,
           looked_up_sales: this.#assembler.lookedUp,
-          truncates: this.#assembler.truncates,
         });
       } catch {
         // A fault here shows where the feed is read as well, and is handled there.

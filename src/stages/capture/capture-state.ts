@@ -49,6 +49,8 @@ export class CaptureState {
   readonly #highest: [number, number];
   #generation: number;
   #pruned: { kind: number; id: number } = { kind: 0, id: 0 };
+  /** Highest id ever forgotten, by kind. */
+  readonly #forgotten: [number, number];
 
   constructor(dir: string, database: ShopDatabase, clock: Clock, retentionMs: number) {
     this.#path = join(dir, `capture-${database}.db`);
@@ -67,6 +69,7 @@ export class CaptureState {
     const highestOf = (kind: Kind) => Number(highest.get(kind)?.['id'] ?? Number.NEGATIVE_INFINITY);
     this.#highest = [highestOf(KINDS.sale), highestOf(KINDS.interaction)];
     this.#generation = Number(this.#memory('generation') ?? 0);
+    this.#forgotten = [Number(this.#memory('forgotten_0') ?? 0), Number(this.#memory('forgotten_1') ?? 0)];
   }
 
   #memory(name: string): string | null {
@@ -98,6 +101,11 @@ export class CaptureState {
     if (id > this.#highest[kind]) return undefined;
     const row = this.#get.get(kind, id);
     return row === undefined ? undefined : (row['body'] as string | null);
+  }
+
+  /** Whether a row that is unknown here may have been published and forgotten since. */
+  mayBeForgotten(kind: Kind, id: number): boolean {
+    return id <= this.#forgotten[kind];
   }
 
   put(kind: Kind, id: number, body: string | null): void {
@@ -140,9 +148,17 @@ export class CaptureState {
       .get(kind, id, PRUNE_ROWS);
     const [endKind, endId] = end ? [Number(end['kind']), Number(end['id'])] : [KINDS.interaction + 1, 0];
     const before = Math.floor((this.#clock.now() - this.#retentionMs) / 1000);
-    this.#db
-      .prepare('DELETE FROM entity WHERE (kind, id) > (?, ?) AND (kind, id) <= (?, ?) AND touched < ?')
-      .run(kind, id, endKind, endId, before);
+    const gone = this.#db
+      .prepare(
+        `DELETE FROM entity WHERE (kind, id) > (?, ?) AND (kind, id) <= (?, ?) AND touched < ?
+         RETURNING kind, id`,
+      )
+      .all(kind, id, endKind, endId, before);
+    for (const row of gone) {
+      const of = row['kind'] as Kind;
+      this.#forgotten[of] = Math.max(this.#forgotten[of], Number(row['id']));
+      this.#remember.run(`forgotten_${of}`, String(this.#forgotten[of]));
+    }
     this.#pruned = end ? { kind: endKind, id: endId } : { kind: 0, id: 0 };
   }
 

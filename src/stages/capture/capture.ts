@@ -34,7 +34,7 @@ export function capture(options: CaptureOptions): Stage {
   const { feeds, clock, retentionMs = RETENTION_MS } = options;
   const counts = stageCounts();
   const figures = new Map<ShopDatabase, DatabaseFigures>();
-  let resnapshot = options.resnapshot;
+  const resnapshot = new Set(options.resnapshot ? feeds.map(({ database }) => database) : []);
 
   const run = async (signal: AbortSignal) => {
     const failed = new AbortController();
@@ -50,7 +50,6 @@ export function capture(options: CaptureOptions): Stage {
     });
     const results = await Promise.allSettled(work);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
-    resnapshot = false;
   };
 
   const health = () => {

@@ -23,6 +23,8 @@ interface Slot {
   readonly active: boolean;
   readonly wal_status: string;
   readonly confirmed: string | null;
+  /** Where the server's log ends now. */
+  readonly wal_end: string;
 }
 
 /**
@@ -34,6 +36,7 @@ export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: Logica
     connectionString: url,
     max: 1,
     application_name: 'instashop capture control',
+    query_timeout: 10_000,
   });
   control.on('error', () => {});
   const slot = slotName(database);
@@ -42,7 +45,7 @@ export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: Logica
   return {
     database,
     async open(memory) {
-      await ensurePublication(control, database);
+      await ensurePublication(control, database, memory === null);
       const found = await findSlot(control, slot);
       if (memory !== null) {
         verifySlot(slot, found, memory);
@@ -83,6 +86,8 @@ export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: Logica
       stream?.ack(ackTo);
     },
     async lag(reached) {
+      // What others write, the warehouse beside the shop first of all, is not ours to be behind with.
+      stream?.ask();
       const { rows } = await control.query<{ behind: string; retained: string }>(
         `SELECT greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), $2), 0) AS behind,
                 pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) AS retained
@@ -101,22 +106,47 @@ type Queryable = Pick<pg.Pool, 'query'>;
 
 export async function findSlot(control: Queryable, slot: string): Promise<Slot | null> {
   const { rows } = await control.query<Slot>(
-    `SELECT active, wal_status, confirmed_flush_lsn::text AS confirmed
+    `SELECT active, wal_status, confirmed_flush_lsn::text AS confirmed, pg_current_wal_lsn()::text AS wal_end
        FROM pg_replication_slots WHERE slot_name = $1`,
     [slot],
   );
   return rows[0] ?? null;
 }
 
-async function ensurePublication(control: Queryable, database: ShopDatabase): Promise<void> {
-  const { rowCount } = await control.query('SELECT 1 FROM pg_publication WHERE pubname = $1', [PUBLICATION]);
-  if (rowCount) return;
-  const tables = Object.keys(FEED_COLUMNS[database]).join(', ');
+/** Makes the publication, or completes it where the caller is about to read the tables anyway. */
+async function ensurePublication(
+  control: Queryable,
+  database: ShopDatabase,
+  complete: boolean,
+): Promise<void> {
+  const { rows } = await control.query<{ whole: boolean; tables: string[] }>(
+    `SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate AS whole,
+            ARRAY(SELECT tablename::text FROM pg_publication_tables t WHERE t.pubname = p.pubname) AS tables
+       FROM pg_publication p WHERE pubname = $1`,
+    [PUBLICATION],
+  );
+  const tables = Object.keys(FEED_COLUMNS[database]);
+  const missing = tables.filter((table) => !rows[0]?.tables.includes(table));
+  if (rows[0]?.whole && missing.length === 0) return;
+  if (rows[0] && !complete) {
+    const what =
+      missing.length > 0 ? `has no table ${missing.join(', ')} any more` : 'leaves out some changes';
+    throw new UserError(`publication ${PUBLICATION} of ${database} ${what}`, START_OVER);
+  }
+  const sql = rows[0]
+    ? `ALTER PUBLICATION ${PUBLICATION} SET TABLE ${tables.join(', ')};
+       ALTER PUBLICATION ${PUBLICATION} SET (publish = 'insert, update, delete, truncate')`
+    : `CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables.join(', ')}`;
   try {
-    await control.query(`CREATE PUBLICATION ${PUBLICATION} FOR TABLE ${tables}`);
+    await control.query(sql);
   } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    if (code === '42501') {
+      const remedy = `Let the owner of the tables run: ${sql}; or use --capture polling.`;
+      throw new UserError(`no publication can be made in ${database}: ${message}`, remedy);
+    }
     // Another process made it meanwhile.
-    if ((error as { code?: string }).code !== '42710') throw error;
+    if (code !== '42710') throw error;
   }
 }
 
@@ -130,6 +160,12 @@ function verifySlot(slot: string, found: Slot | null, memory: FeedMemory): void 
     throw new UserError(
       `replication slot ${slot} was invalidated: the shop removed log we had not read`,
       START_OVER,
+    );
+  }
+  if (lsnOf(found.wal_end) < memory.acknowledged) {
+    throw new UserError(
+      `the shop's log ends at ${found.wal_end}, before what we have read: the server was put back to an older state`,
+      'Start over with `instashop reset`: positions in the log would not rise any more.',
     );
   }
   if (lsnOf(found.confirmed) > memory.acknowledged) {
@@ -146,6 +182,7 @@ export const inUse = (slot: string): Error =>
 function explained(error: unknown, slot: string): unknown {
   const { code, message } = error as { code?: string; message?: string };
   if (code === '55006') return inUse(slot);
+  if (code === '42704') return new UserError(`the publication of ${slot} is gone: ${message}`, START_OVER);
   if (code === '55000' || code === '58P01') {
     return new UserError(`replication slot ${slot} cannot be read: ${message}`, START_OVER);
   }

@@ -3,8 +3,14 @@ import type { ChangeSet, RowChange } from './changes.ts';
 import { type Begin, PgoutputDecoder, type PgoutputHandler } from './pgoutput.ts';
 import type { ReplicationConnection, StreamHandler } from './replication-connection.ts';
 
-/** A transaction is delivered in parts of so many rows. Positions depend on it: never change it for a live log. */
+/**
+ * A transaction is delivered in parts of so many rows, or of so many bytes of rows. Positions depend on it: never
+ * change it for a live log.
+ */
 const PART_ROWS = 20_000;
+const PART_BYTES = 4 << 20;
+/** The server says something each 15 s at least (its wal_sender_timeout is 30 s on our connection). */
+const SILENCE_MS_MAX = 60_000;
 /** Received and not yet taken: beyond this the socket is paused. */
 const QUEUED_BYTES_MAX = 8 << 20;
 /** With so much at hand there is nothing to wait for. */
@@ -23,7 +29,9 @@ export class LogicalStream implements StreamHandler, PgoutputHandler {
   #wake: (() => void) | null = null;
   #transaction: Begin | null = null;
   #changes: RowChange[] = [];
+  #changesBytes = 0;
   #part = 0;
+  #heardAt: number;
   #seen = 0n;
 
   constructor(
@@ -36,9 +44,13 @@ export class LogicalStream implements StreamHandler, PgoutputHandler {
     this.#decoder = new PgoutputDecoder(wanted, this);
     this.#clock = clock;
     this.#lingerMs = lingerMs;
+    this.#heardAt = clock.now();
   }
 
   message(bytes: Buffer, at: number): void {
+    // What follows a message that could not be read must not be taken without it.
+    if (this.#fault) return;
+    this.#heardAt = this.#clock.now();
     this.#queuedBytes += bytes.length;
     try {
       this.#decoder.decode(bytes, at);
@@ -57,9 +69,10 @@ export class LogicalStream implements StreamHandler, PgoutputHandler {
     this.#part = 0;
   }
 
-  change(change: RowChange): void {
+  change(change: RowChange, bytes: number): void {
     this.#changes.push(change);
-    if (this.#changes.length >= PART_ROWS) this.#push(false, 0n);
+    this.#changesBytes += bytes;
+    if (this.#changes.length >= PART_ROWS || this.#changesBytes >= PART_BYTES) this.#push(false, 0n);
   }
 
   commit(end: bigint): void {
@@ -73,12 +86,14 @@ export class LogicalStream implements StreamHandler, PgoutputHandler {
     const id = part === 0 ? xid : `${xid}.${part}`;
     this.#sets.push({ commit, part, last, ackTo, xid: id, committedAt, changes: this.#changes });
     this.#changes = [];
+    this.#changesBytes = 0;
     if (ackTo > this.#seen) this.#seen = ackTo;
     this.#wake?.();
   }
 
   /** A sign of life: a quiet database acknowledges what other databases write, and holds no log back. */
   keepalive(walEnd: bigint): void {
+    this.#heardAt = this.#clock.now();
     if (this.#transaction !== null || walEnd <= this.#seen) return;
     this.#seen = walEnd;
     const now = this.#clock.now();
@@ -106,6 +121,10 @@ export class LogicalStream implements StreamHandler, PgoutputHandler {
     this.#connection.ack(ackTo);
   }
 
+  ask(): void {
+    this.#connection.ask();
+  }
+
   async *batches(signal: AbortSignal): AsyncIterable<readonly ChangeSet[]> {
     const abort = () => this.#wake?.();
     signal.addEventListener('abort', abort);
@@ -115,6 +134,7 @@ export class LogicalStream implements StreamHandler, PgoutputHandler {
           if (this.#fault) throw this.#fault;
           if (this.#paused) this.#resume();
           await this.#change(signal);
+          this.#listen();
           continue;
         }
         if (this.#queuedBytes < LINGER_BYTES_MAX) await this.#clock.sleep(this.#lingerMs, signal);
@@ -135,13 +155,22 @@ export class LogicalStream implements StreamHandler, PgoutputHandler {
     this.#connection.resume();
   }
 
+  /** A host that vanished without a word closes no connection. */
+  #listen(): void {
+    const silentMs = this.#clock.now() - this.#heardAt;
+    if (silentMs < SILENCE_MS_MAX) return;
+    const message = `the shop's server has said nothing for ${Math.round(silentMs / 1000)} s`;
+    this.#fault ??= Object.assign(new Error(message), { retryable: true });
+  }
+
+  /** Resolves when there is something to look at, or after a while. */
   #change(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = () => {
-        this.#wake = null;
-        resolve();
-      };
-      if (signal.aborted) this.#wake();
-    });
+    const woken = new AbortController();
+    this.#wake = () => {
+      this.#wake = null;
+      woken.abort();
+    };
+    if (signal.aborted) this.#wake();
+    return this.#clock.sleep(SILENCE_MS_MAX, woken.signal);
   }
 }

@@ -15,7 +15,8 @@ export interface Begin {
 /** Called in stream order; rows of tables or columns that nobody asked for never show. */
 export interface PgoutputHandler {
   begin(begin: Begin): void;
-  change(change: RowChange): void;
+  /** `bytes`: of the row's message. */
+  change(change: RowChange, bytes: number): void;
   /** `end`: first byte after the commit, what is to be acknowledged. */
   commit(end: bigint): void;
 }
@@ -117,12 +118,13 @@ export class PgoutputDecoder {
     for (let i = 0; i < count; i++) {
       const relation = this.#relations.get(this.#int32());
       if (relation) {
-        this.#handler.change({ table: relation.table, kind: 'truncate', before: null, after: null });
+        this.#handler.change({ table: relation.table, kind: 'truncate', before: null, after: null }, 0);
       }
     }
   }
 
   #row(tag: typeof I | typeof U | typeof D): void {
+    const start = this.#at;
     const id = this.#int32();
     const relation = this.#relations.get(id);
     if (relation === null) return;
@@ -137,7 +139,7 @@ export class PgoutputDecoder {
     }
     const after = marker === N ? this.#tuple(relation.columns) : null;
     const kind = tag === I ? 'insert' : tag === U ? 'update' : 'delete';
-    this.#handler.change({ table, kind, before, after });
+    this.#handler.change({ table, kind, before, after }, this.#at - start);
   }
 
   #tuple(columns: readonly (string | null)[]): Row {

@@ -8,6 +8,7 @@ import { tableSnapshot } from './table-snapshot.ts';
 
 /** A transaction is delivered in parts of so many rows, as in the logical feed. */
 const PART_ROWS = 20_000;
+const PART_CHARS = 8 << 20;
 const FETCH_ROWS = 5_000;
 /** Any number, the same in every process: one at a time reads a database's change table. */
 const OWNER_LOCK = 7_301_956;
@@ -40,6 +41,7 @@ export function pollingFeed(options: PollingFeedOptions): ChangeFeed {
     connectionString: url,
     max: 1,
     application_name: 'instashop capture control',
+    query_timeout: 10_000,
   });
   control.on('error', () => {});
   return {
@@ -141,8 +143,8 @@ async function verifyCuts(client: pg.ClientBase, database: ShopDatabase, memory:
     cut === null
       ? `the change table of ${database} was made anew, or capture used another mode before`
       : `the change table of ${database} is ahead of us: someone else read from it`,
-    'Start once with --resnapshot: the tables are compared with what was published, and only the differences are ' +
-      'published.',
+    'After a change of mode, start over with `instashop reset`. Else start once with --resnapshot: the tables are ' +
+      'compared with what was published, and only the differences are published.',
   );
 }
 
@@ -159,6 +161,9 @@ async function newCut(client: pg.ClientBase, from: bigint): Promise<bigint | nul
   return BigInt(oldest);
 }
 
+/** Each column's text as PostgreSQL writes it: as JSON numbers they would lose their trailing zeros here. */
+const TEXTS = (row: string) => `(SELECT jsonb_object_agg(key, value)::text FROM jsonb_each_text(${row}))`;
+
 /** Transactions in an order in which every row's changes keep theirs: by the last change each made. */
 async function* changesBetween(
   client: pg.ClientBase,
@@ -169,7 +174,7 @@ async function* changesBetween(
   await client.query(
     `DECLARE changes CURSOR FOR
      SELECT xid::text, (extract(epoch FROM max(changed_at) OVER whole) * 1000)::bigint AS at,
-            table_name, kind, row_before::text, row_after::text
+            table_name, kind, ${TEXTS('row_before')} AS row_before, ${TEXTS('row_after')} AS row_after
        FROM instashop_change
       WHERE xid >= '${from}'::xid8 AND xid < '${to}'::xid8
         AND NOT pg_visible_in_snapshot(xid, (SELECT snapshot FROM instashop_begin))
@@ -196,17 +201,20 @@ class Parts {
   #xid = '';
   #committedAt = 0;
   #changes: RowChange[] = [];
+  #chars = 0;
 
   constructor(cut: bigint) {
     this.#cut = cut;
   }
 
   add(row: ChangeRow): readonly ChangeSet[] {
-    const isNext = this.#changes.length > 0 && (row.xid !== this.#xid || this.#changes.length >= PART_ROWS);
+    const isFull = this.#changes.length >= PART_ROWS || this.#chars >= PART_CHARS;
+    const isNext = this.#changes.length > 0 && (row.xid !== this.#xid || isFull);
     const done = isNext ? [this.#set(false)] : [];
     this.#partOfTransaction = row.xid !== this.#xid ? 0 : this.#partOfTransaction + (isNext ? 1 : 0);
     this.#xid = row.xid;
     this.#committedAt = Number(row.at);
+    this.#chars += (row.row_before?.length ?? 0) + (row.row_after?.length ?? 0);
     this.#changes.push({
       table: row.table_name,
       kind: row.kind,
@@ -226,6 +234,7 @@ class Parts {
     const xid = this.#partOfTransaction === 0 ? id : `${id}.${this.#partOfTransaction}`;
     const changes = this.#changes;
     this.#changes = [];
+    this.#chars = 0;
     const ackTo = last ? this.#cut : 0n;
     return {
       commit: this.#cut,
@@ -239,14 +248,12 @@ class Parts {
   }
 }
 
-/** A row of to_jsonb as PostgreSQL's texts; JSON columns stay JSON text. */
+const INSTANT = /^(\d{4,6}-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d+)?)(\+00):00$/;
+
+/** A row as the logical feed would have it: JSON writes instants another way. */
 function rowOf(json: string | null): Row | null {
   if (json === null) return null;
-  const row = JSON.parse(json) as Record<string, unknown>;
-  return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name,
-      value === null ? null : typeof value === 'object' ? JSON.stringify(value) : String(value),
-    ]),
-  );
+  const row = JSON.parse(json) as Record<string, string | null>;
+  for (const [name, value] of Object.entries(row)) if (value) row[name] = value.replace(INSTANT, '$1 $2$3');
+  return row;
 }

@@ -15,7 +15,8 @@ const TABLES = `
   CREATE INDEX IF NOT EXISTS instashop_change_xid ON instashop_change (xid);
   CREATE TABLE IF NOT EXISTS instashop_cut (cut bigint PRIMARY KEY);
   CREATE TABLE IF NOT EXISTS instashop_begin (snapshot pg_snapshot NOT NULL);
-  CREATE OR REPLACE FUNCTION instashop_note() RETURNS trigger LANGUAGE plpgsql AS $$
+  CREATE OR REPLACE FUNCTION instashop_note() RETURNS trigger LANGUAGE plpgsql
+  SET timezone = 'UTC' AS $$
   BEGIN
     INSERT INTO instashop_change (table_name, kind, row_before, row_after)
     VALUES (TG_TABLE_NAME, lower(TG_OP),

@@ -8,6 +8,7 @@ export function postgresShopNames(url: string): ShopNames {
   const pool = new pg.Pool({
     connectionString: url,
     max: 2,
+    query_timeout: 30_000,
     application_name: 'instashop names',
     types: textTypes,
     options: TEXT_OPTIONS,

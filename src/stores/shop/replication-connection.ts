@@ -45,7 +45,7 @@ export class ReplicationConnection {
       connectionString: url,
       replication: 'database',
       application_name: 'instashop capture',
-      options: '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=3',
+      options: '-c TimeZone=UTC -c DateStyle=ISO -c extra_float_digits=3 -c wal_sender_timeout=30000',
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
     };
@@ -86,17 +86,22 @@ export class ReplicationConnection {
     if (chunk[0] === XLOG_DATA) return this.#handler?.message(chunk, 25);
     if (chunk[0] !== KEEPALIVE) return;
     this.#handler?.keepalive(chunk.readBigUInt64BE(1));
-    if (chunk[17] === 1) this.#sendStatus();
+    if (chunk[17] === 1) this.#sendStatus(false);
+  }
+
+  /** Asks for a sign of life: how far the server has looked, also while nothing of ours happens. */
+  ask(): void {
+    if (this.#handler !== null) this.#sendStatus(true);
   }
 
   /** Tells the server that everything before `lsn` is durable with us: it may forget it. */
   ack(lsn: bigint): void {
     if (lsn <= this.#acknowledged) return;
     this.#acknowledged = lsn;
-    this.#sendStatus();
+    this.#sendStatus(false);
   }
 
-  #sendStatus(): void {
+  #sendStatus(answer: boolean): void {
     if (this.#ended) return;
     const status = Buffer.alloc(34);
     status[0] = STANDBY_STATUS;
@@ -104,6 +109,7 @@ export class ReplicationConnection {
     status.writeBigUInt64BE(this.#acknowledged, 9);
     status.writeBigUInt64BE(this.#acknowledged, 17);
     status.writeBigInt64BE(BigInt(this.#clock.now() - POSTGRES_EPOCH_MS) * 1000n, 25);
+    status[33] = answer ? 1 : 0;
     this.#connection.sendCopyFromChunk(status);
   }
 
