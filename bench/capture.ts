@@ -107,7 +107,8 @@ async function prepare(run: Bench): Promise<string> {
   await ensureShopSchema(url, postgres.url('crm_db'));
   await query(
     url,
-    `INSERT INTO customer (name, subscription_plan) SELECT 'Merchant ' || n, 'premium' FROM generate_series(1, ${MERCHANTS}) n;
+    `INSERT INTO customer (name, subscription_plan)
+     SELECT 'Merchant ' || n, 'premium' FROM generate_series(1, ${MERCHANTS}) n;
      INSERT INTO buyer (name, email)
      SELECT 'Buyer ' || n, 'buyer' || n || '@example.com' FROM generate_series(1, ${BUYERS}) n;
      INSERT INTO product (customer_id, name, category, price)
@@ -128,7 +129,8 @@ const SELL = `
   BEGIN
     PERFORM set_config('synchronous_commit', 'off', false);
     FOR n IN 1..${SALES} LOOP
-      INSERT INTO transaction (buyer_id, customer_id, transaction_date, total_amount, payment_method, status, session_id)
+      INSERT INTO transaction
+        (buyer_id, customer_id, transaction_date, total_amount, payment_method, status, session_id)
       VALUES (1 + n % ${BUYERS}, 1 + n % ${MERCHANTS}, clock_timestamp(), 59.98 + n % 100, 'Credit Card', 'completed',
               's-' || lpad(to_hex(n), 12, '0'))
       RETURNING transaction_id INTO sale;
