@@ -214,3 +214,35 @@ test('what the warehouse refused is sent again when its cause is mended: exact t
   const [rows] = await system.dwh<{ rows: string }>('SELECT count(*) AS rows FROM realtime_events');
   assert.equal(Number(rows!.rows), 200);
 });
+
+test('a sale too large for a record is put aside, and counts from its next change that is not', async (t) => {
+  const system = await startSystem(t, postgres);
+  await system.quiet();
+  const before = `UPDATE product SET name = repeat('y', 1 << 20) WHERE product_id = 4`;
+  await system.shop(
+    `${SALE} VALUES (1, 2, now(), 8, 'Cash', 'completed'); ${ITEM} VALUES (${LAST}, 3, 1, 8)`,
+  );
+  await system.shop(`BEGIN; ${before}; ${SALE} VALUES (1, 2, now(), 9, 'Cash', 'pending');
+    ${ITEM} VALUES (${LAST}, 4, 1, 9); COMMIT`);
+  await system.shop(`UPDATE transaction SET status = 'failed' WHERE status = 'pending'`);
+  await system.quiet();
+  assert.deepEqual(await letters(system), { 'capture record_too_large': 2 });
+  await system.shop(`UPDATE product SET name = 'y' WHERE product_id = 4`);
+  await system.shop(`UPDATE transaction SET status = 'completed' WHERE status = 'failed'`);
+  await system.quiet();
+  await system.verify();
+  const store = await system.platform.metricsStore();
+  const values = await store.range('transactions', 0, 9e15);
+  const sum = (name: string): number => values.reduce((total, value) => total + value.values[name]!, 0);
+  assert.deepEqual(
+    [
+      'completed_entered',
+      'net_minor',
+      'failed_entered',
+      'failed_left',
+      'pending_entered',
+      'pending_left',
+    ].map(sum),
+    [2, 1_700, 0, 0, 0, 0],
+  );
+});

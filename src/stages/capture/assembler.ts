@@ -5,11 +5,13 @@ import { type CaptureState, KINDS } from './capture-state.ts';
 import type { Draft, Occasion } from './event.ts';
 import { interactionEvent } from './interaction-events.ts';
 import { NameCache } from './names.ts';
+import { fitting } from './record-size.ts';
 import {
   applyChange,
   decodeSale,
   encodeSale,
   itemId,
+  type KnownSale,
   NO_SALE,
   revertChange,
   type Sale,
@@ -28,13 +30,15 @@ export class Assembler {
   readonly #state: StateUse;
   readonly #names: NameCache;
   readonly #sales: Pick<ShopNames, 'sales'>;
+  readonly #recordBytesMax: number;
   /** Sales that the state did not know, and that were looked up in the shop. */
   lookedUp = 0;
 
-  constructor(state: StateUse, names: ShopNames) {
+  constructor(state: StateUse, names: ShopNames, recordBytesMax: number) {
     this.#state = state;
     this.#names = new NameCache(names);
     this.#sales = names;
+    this.#recordBytesMax = recordBytesMax;
   }
 
   /** Asks for the names of many sets at once: `assemble` then asks only for those of states it meets. */
@@ -67,34 +71,39 @@ export class Assembler {
     }
     const steps = await this.#salesBefore(bySale);
     await this.#prepareNames(changes, steps);
-    for (const { id, before, after } of steps) {
-      drafts.push(...saleEvents(id, before, after, occasion, this.#names));
-      this.#state.put(KINDS.sale, Number(id), after.header ? encodeSale(after) : null);
-    }
+    for (const { id, published, after } of steps) drafts.push(...this.#step(id, published, after, occasion));
     for (const change of changes) {
       if (change.table === 'interaction') drafts.push(...this.#interaction(change, occasion));
     }
     return drafts;
   }
 
+  /** What brings the log from the published state of a sale to this one; it stays where it is if that is too large. */
+  #step(id: string, published: Sale, after: Sale, occasion: Occasion): readonly Draft[] {
+    const all = saleEvents(id, published, after, occasion, this.#names);
+    const { drafts, fit } = fitting(all, this.#recordBytesMax);
+    this.#state.put(KINDS.sale, Number(id), encodeSale({ sale: after, published: fit ? after : published }));
+    return drafts;
+  }
+
   async #salesBefore(bySale: ReadonlyMap<string, readonly RowChange[]>) {
     const unknown: string[] = [];
-    const known = new Map<string, Sale>();
+    const known = new Map<string, KnownSale>();
     for (const [id, changes] of bySale) {
       const body = this.#state.get(KINDS.sale, Number(id));
       if (body != null) known.set(id, decodeSale(body));
       // A sale that begins in this very set has no state before.
       else if (body === null || (changes[0]!.table === 'transaction' && changes[0]!.kind === 'insert')) {
-        known.set(id, NO_SALE);
+        known.set(id, { sale: NO_SALE, published: NO_SALE });
       } else unknown.push(id);
     }
     const found = unknown.length > 0 ? await this.#lookUp(unknown) : null;
     return Array.from(bySale, ([id, changes]) => {
-      const before =
-        known.get(id) ??
-        changes.reduceRight((sale, change) => revertChange(sale, id, change), found!.get(id)!);
-      const after = changes.reduce((sale, change) => applyChange(sale, id, change), before);
-      return { id, before, after };
+      const before = known.get(id);
+      const sale =
+        before?.sale ?? changes.reduceRight((was, change) => revertChange(was, id, change), found!.get(id)!);
+      const after = changes.reduce((was, change) => applyChange(was, id, change), sale);
+      return { id, published: before?.published ?? sale, after };
     });
   }
 
@@ -116,10 +125,10 @@ export class Assembler {
 
   async #prepareNames(
     changes: readonly RowChange[],
-    steps: readonly { readonly before: Sale; readonly after: Sale }[],
+    steps: readonly { readonly published: Sale; readonly after: Sale }[],
   ): Promise<void> {
-    for (const { before, after } of steps) {
-      for (const { header, items } of [before, after]) {
+    for (const { published, after } of steps) {
+      for (const { header, items } of [published, after]) {
         this.#names.need('customer', header?.['customer_id']);
         this.#names.need('buyer', header?.['buyer_id']);
         for (const row of items.values()) this.#names.need('product', row['product_id']);
@@ -153,11 +162,13 @@ export class Assembler {
   /** Drafts that bring what was published to the state of a snapshot's row (null: the row is gone). */
   async sale(id: string, after: Sale, occasion: Occasion): Promise<readonly Draft[]> {
     const body = this.#state.get(KINDS.sale, Number(id));
-    const before = body == null ? NO_SALE : decodeSale(body);
-    await this.#prepareNames([], [{ before, after }]);
-    this.#state.put(KINDS.sale, Number(id), after.header ? encodeSale(after) : null);
-    if (body === undefined && this.#state.mayBeForgotten(KINDS.sale, Number(id))) return [];
-    return saleEvents(id, before, after, occasion, this.#names);
+    const published = body == null ? NO_SALE : decodeSale(body).published;
+    await this.#prepareNames([], [{ published, after }]);
+    if (body === undefined && this.#state.mayBeForgotten(KINDS.sale, Number(id))) {
+      this.#state.put(KINDS.sale, Number(id), encodeSale({ sale: after, published: after }));
+      return [];
+    }
+    return this.#step(id, published, after, occasion);
   }
 
   async interaction(id: number, row: Row | null, occasion: Occasion): Promise<readonly Draft[]> {

@@ -72,7 +72,7 @@ class DatabaseCapture {
   constructor(parts: DatabaseParts, state: CaptureState) {
     this.#parts = parts;
     this.#state = state;
-    this.#assembler = new Assembler(state, parts.names);
+    this.#assembler = new Assembler(state, parts.names, parts.broker.recordBytesMax);
     this.#savedAt = parts.clock.now();
   }
 

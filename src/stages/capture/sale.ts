@@ -18,12 +18,36 @@ const pack = (row: Row, columns: readonly string[]) => columns.map((column) => r
 const unpack = (values: readonly (string | null)[], columns: readonly string[]): Row =>
   Object.fromEntries(columns.map((column, i) => [column, values[i] ?? null]));
 
-/** Compact JSON text of a sale that exists, and back. */
-export const encodeSale = ({ header, items }: Sale): string =>
-  JSON.stringify([pack(header!, HEADER), ...Array.from(items.values(), (item) => pack(item, ITEM))]);
+/** A sale as the state keeps it. */
+export interface KnownSale {
+  /** As the shop has it. */
+  readonly sale: Sale;
+  /** As it was published: an earlier state, where the events since were too large for a record. */
+  readonly published: Sale;
+}
 
-export function decodeSale(text: string): Sale {
-  const [header, ...items] = JSON.parse(text) as (string | null)[][];
+type Body = readonly (readonly (string | null)[])[] | null;
+
+/** Compact JSON text of what is known of a sale, null where it is gone, and back. */
+export function encodeSale({ sale, published }: KnownSale): string | null {
+  const is = bodyOf(sale);
+  if (published !== sale) return JSON.stringify({ is, was: bodyOf(published) });
+  return is && JSON.stringify(is);
+}
+
+export function decodeSale(text: string): KnownSale {
+  const known = JSON.parse(text) as Exclude<Body, null> | { readonly is: Body; readonly was: Body };
+  if ('is' in known) return { sale: saleOf(known.is), published: saleOf(known.was) };
+  const sale = saleOf(known);
+  return { sale, published: sale };
+}
+
+const bodyOf = ({ header, items }: Sale): Body =>
+  header && [pack(header, HEADER), ...Array.from(items.values(), (item) => pack(item, ITEM))];
+
+function saleOf(body: Body): Sale {
+  if (body === null) return NO_SALE;
+  const [header, ...items] = body;
   const rows = items.map((item) => unpack(item, ITEM));
   return { header: unpack(header!, HEADER), items: new Map(rows.map((row) => [itemId(row), row])) };
 }
