@@ -77,11 +77,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the metrics checkpoint saves offsets before, and without, their state',
     file: `${METRICS}/sqlite-checkpoint.ts`,
-    replace: '    try {\n      transaction(this.#db, () => {\n        if (this.#statements.owner',
-    by: `    try {
-      for (const { source, topicId, nextOffset, newest } of changes.offsets)
-        this.#statements.offset.run(source, topicId, nextOffset, newest);
-      transaction(this.#db, () => {\n        if (this.#statements.owner`,
+    replace: '    this.#mapped(() => transaction(this.#db, write));\n',
+    by: `    for (const { source, topicId, nextOffset, newest } of changes.offsets)
+      this.#statements.offset.run(source, topicId, nextOffset, newest);
+    this.#mapped(() => transaction(this.#db, write));\n`,
     test: {
       file: `${METRICS}/sqlite-checkpoint.test.ts`,
       name: 'state and offsets are saved together or not at all',

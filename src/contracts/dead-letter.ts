@@ -20,7 +20,7 @@ export const DEAD_LETTER_REASONS = {
   invalid_quantity:
     'A sale item has a quantity below 1. Correct the row in the shop: its update is captured.',
   record_too_large:
-    'The event is larger than a record may be. Shorten its texts in the shop, then update the row: it is captured anew.',
+    'The event is larger than a record may be. Shorten its texts in the shop, then update the row.',
   invalid_text:
     'A text holds a character that the warehouse cannot store (NUL). Mend the writer, then replay.',
   future_event_time:
