@@ -25,8 +25,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the loader acknowledges before it writes',
     file: 'src/stages/loader/loader.ts',
-    replace: '    const result = await warehouse.load(',
-    by: '    await batch.ack();\n    const result = await warehouse.load(',
+    replace: '    const loads = await Promise.allSettled(',
+    by: '    await batch.ack();\n    const loads = await Promise.allSettled(',
     test: {
       file: 'src/stages/loader/loader.test.ts',
       name: 'a load that fails acknowledges nothing, and the records come again',

@@ -20,13 +20,16 @@ import {
   type LoadedOffset,
   type LoadRecord,
   type LoadResult,
+  type Rejected,
   topicMadeAnew,
   type Warehouse,
 } from '../../stores/warehouse/warehouse.ts';
 import { holdsNul } from './nul.ts';
 
 const NAME = 'loader';
-const RECORDS_MAX = 1_000;
+const RECORDS_MAX = 2_000;
+/** From so many records on, a batch is stored in two transactions side by side. */
+const LANE_RECORDS = 1_000;
 const BYTES_MAX = 4 << 20;
 /** Records checked before others get their turn (under 1 ms): the batch being stored waits for each of its answers. */
 const SLICE = 50;
@@ -73,18 +76,27 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
       counts.deadLetters += letters.length;
     };
     await putAside(refused);
-    const result = await warehouse.load(records, offsetsAfter(batch, topicIds), (rejected) =>
+    const refuse = (rejected: readonly Rejected[]) =>
       putAside(
         rejected.map(({ record, reason, message }) =>
           deadLetterRecord(sources.get(record)!, NAME, reason, message),
         ),
+      );
+    // To the end of each, also when one fails: nothing may still be under way when the stage is run again.
+    const loads = await Promise.allSettled(
+      lanesOf(records, offsetsAfter(batch, topicIds)).map((lane) =>
+        warehouse.load(lane.records, lane.offsets, refuse),
       ),
     );
+    const results = loads.map((load) => {
+      if (load.status === 'rejected') throw load.reason;
+      return load.value;
+    });
     await acked;
     acked = batch.ack();
     acked.catch(() => {});
     counts.lag = totalLag(batch);
-    count(counts, records, result);
+    count(counts, records, results);
     counts.processed += batch.records.length;
   };
 
@@ -138,9 +150,24 @@ async function prepare(batch: ReadBatch): Promise<Prepared> {
   return { batch, records: [...sources.keys()], sources, refused };
 }
 
-function count(counts: StageCounts, records: readonly LoadRecord[], result: LoadResult): void {
+interface Lane {
+  readonly records: readonly LoadRecord[];
+  readonly offsets: readonly LoadedOffset[];
+}
+
+/** A large batch is stored over two connections, each with partitions of its own: PostgreSQL uses a core for each. */
+function lanesOf(records: readonly LoadRecord[], offsets: readonly LoadedOffset[]): readonly Lane[] {
+  if (records.length < LANE_RECORDS) return [{ records, offsets }];
+  return [0, 1].map((lane) => ({
+    records: records.filter(({ partition }) => partition % 2 === lane),
+    offsets: offsets.filter(({ partition }) => partition % 2 === lane),
+  }));
+}
+
+function count(counts: StageCounts, records: readonly LoadRecord[], results: readonly LoadResult[]): void {
   for (const name of ['inserted', 'repeated'] as const) {
-    counts.figures[name] = (counts.figures[name] ?? 0) + result[name];
+    const sum = results.reduce((total, result) => total + result[name], 0);
+    counts.figures[name] = (counts.figures[name] ?? 0) + sum;
   }
   for (const { event } of records) {
     counts.newestAt = Math.max(counts.newestAt ?? event.committed_at, event.committed_at);
