@@ -103,6 +103,33 @@ test('an append of which only a part became durable is completed', async () => {
   assert.deepEqual(ids, [11, 12]);
 });
 
+test('an old item that was sent again for another stage does not tell how far enrichment came', async () => {
+  const { broker, runOnce } = setUp();
+  await broker.append([saleRecord(1), saleRecord(7)]);
+  await runOnce();
+  const topic = TOPICS.transactionItems.name;
+  const [oldest] = broker.records(topic);
+  const replayed = { [HEADERS.replayOf]: 'dead_letters/1/0', [HEADERS.replayFor]: 'loader' };
+  await broker.append([{ ...oldest!, headers: { ...oldest!.headers, ...replayed } }]);
+  broker.before = (call) => {
+    if (call === 'commit') throw new Error('killed');
+  };
+  await broker.append([saleRecord(13)]);
+  await assert.rejects(runOnce(), /killed/);
+  broker.before = () => {};
+  await runOnce();
+  const ids = broker
+    .records(topic)
+    .filter(({ headers }) => headers[HEADERS.replayFor] === undefined)
+    .map((record) => json(record).transaction_detail_id);
+  assert.deepEqual(ids, [11, 12, 71, 72, 131, 132]);
+  await broker.append([{ ...oldest!, headers: { ...oldest!.headers, ...replayed } }]);
+  await broker.commit('enrichment', new Map([['transactions/1', 0]]));
+  await runOnce();
+  const after = broker.records(topic).filter(({ headers }) => headers[HEADERS.replayFor] === undefined);
+  assert.equal(after.length, 6, 'nothing is made twice');
+});
+
 test('sales that a dead process wrote late are dropped, also after a restart', async () => {
   const { broker, runOnce } = setUp();
   const at = (id: number, ordinal: number): OutgoingRecord => {

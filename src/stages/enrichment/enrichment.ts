@@ -15,6 +15,7 @@ import {
   topicPartition,
 } from '../../stores/broker/broker.ts';
 import { deadLetterRecord } from '../../stores/broker/dead-letters.ts';
+import { lastWritten } from '../../stores/broker/last-written.ts';
 import { PositionFilter } from '../../stores/broker/position-filter.ts';
 import { itemLedger } from './item-ledger.ts';
 
@@ -103,15 +104,16 @@ const isForUs = ({ headers }: BrokerRecord): boolean =>
  * sale's position is the highest that was taken. A tail beyond the end of transactions means that topic was made anew,
  * and rejects with a UserError.
  */
-async function startPositions(broker: Pick<Broker, 'partitions'>) {
+async function startPositions(broker: Pick<Broker, 'partitions' | 'read'>) {
   const [sales, items] = await Promise.all([
     broker.partitions(TOPICS.transactions.name),
-    broker.partitions(TOPICS.transactionItems.name),
+    // Items that an operator sent again for another stage carry an old place; items of a replayed sale do not.
+    lastWritten(broker, TOPICS.transactionItems.name, HEADERS.replayFor),
   ]);
   const done = new Map<number, Position>();
   const taken: Record<TopicPartition, Position> = {};
   for (const { topic, partition, end } of sales) {
-    const tail = items[partition]?.tail;
+    const tail = items[partition];
     const position = tail?.headers[HEADERS.position] ?? POSITION_START;
     if (commitOf(position) > BigInt(end)) {
       throw new UserError(
