@@ -44,6 +44,13 @@ async function main(argv: readonly string[]): Promise<number> {
   const help = { help: flag({ description: 'Help for the command.' }) };
   const { values, positionals } = parseOptions({ ...OPTIONS, ...command.flags, ...help }, args, process.env);
   dataDir = values.dataDir;
+  // Only a command whose usage names words takes some.
+  if (positionals.length > 0 && !command.usage.includes(' ')) {
+    throw new UserError(
+      `${name} takes no further words: ${positionals.join(' ')}`,
+      `instashop ${name} --help`,
+    );
+  }
   const chosen = values.help ? COMMANDS['help']! : command;
   return chosen.run({
     options: values,

@@ -36,6 +36,7 @@ test('what is no option stands apart, in order', () => {
 
 test('an unknown option is refused with the nearest name', () => {
   assert.match(refusal(['--dashbord-port', '1']).remedy, /--dashboard-port\?/);
+  assert.match(refusal(['--port', '1']).remedy, /--postgres-port or --dashboard-port\?/);
   assert.match(refusal(['--zzzzzzzz']).remedy, /help/);
 });
 

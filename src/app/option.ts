@@ -171,10 +171,12 @@ const unknownOption = (given: string, flags: readonly string[]): UserError => {
   );
 };
 
-/** The name closest to what was typed, null where none is close. */
+/** The name closest to what was typed, or those of which it is a part; null where there is none. */
 export function nearestOf(typed: string, names: readonly string[]): string | null {
   const [best] = names.map((name) => ({ name, far: distance(typed, name) })).sort((a, b) => a.far - b.far);
-  return best && best.far <= Math.max(2, typed.length / 3) ? best.name : null;
+  if (best && best.far <= Math.max(2, typed.length / 3)) return best.name;
+  const partly = names.filter((name) => name.split('-').includes(typed));
+  return partly.length === 0 ? null : partly.join(' or --');
 }
 
 /** Levenshtein's edit distance. */

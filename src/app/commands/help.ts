@@ -31,7 +31,12 @@ const overview = (commands: Readonly<Record<string, Command>>): string[] => [
 function about(commands: Readonly<Record<string, Command>>, name: string): string[] {
   const found = commands[name];
   if (found === undefined) throw unknownCommand(name, Object.keys(commands));
-  return [`instashop ${found.usage}`, found.summary, ...optionLines(found.flags)];
+  return [
+    `instashop ${found.usage}`,
+    found.summary,
+    ...optionLines(found.flags),
+    'The options of every command (--data-dir, --rate, …): `instashop help`',
+  ];
 }
 
 export function unknownCommand(name: string, names: readonly string[]): UserError {

@@ -1,5 +1,7 @@
 // The broker port: partitioned, ordered, durable logs of records, read at one's own pace.
+
 import type { Topic } from '../../contracts/topics.ts';
+import { UserError } from '../../lib/errors.ts';
 
 export type Headers = Readonly<Record<string, string>>;
 
@@ -97,12 +99,12 @@ export interface Broker {
 }
 
 /** The wanted offset is not in the log (retention passed it, or the topic was made anew). Never skipped silently. */
-export class OffsetOutOfRangeError extends Error {
-  readonly retryable = false;
+export class OffsetOutOfRangeError extends UserError {
   constructor(topic: string, partition: number, offset: number, start: number, end: number) {
     super(
       `offset ${offset} of ${topic}/${partition} is not in the log (it holds ${start} to ${end}): records were ` +
-        'removed by retention before they were read, or the topic was made anew. `instashop reset` starts over.',
+        'removed by retention before they were read, or the topic was made anew',
+      'Bring the old log back if there is one, or start over with `instashop reset`; a larger --retention keeps more.',
     );
     this.name = 'OffsetOutOfRangeError';
   }

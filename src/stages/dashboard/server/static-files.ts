@@ -73,6 +73,8 @@ export async function serveStatic(server: FastifyInstance, folder: string): Prom
     reply
       .code(503)
       .type('text/plain; charset=utf-8')
-      .send(`The page is not built yet. Build it with: npm run build:web (expected in ${folder})\n`),
+      .send(
+        `The page is not built yet. Build it with: node scripts/prepare.js web (expected in ${folder})\n`,
+      ),
   );
 }
