@@ -29,6 +29,9 @@ export const deadLettersCommand = command({
           const letters = await listDeadLetters(broker, { ...filter, limit: flags.limit });
           for (const letter of letters) terminal.line(flags.json ? letterJson(letter) : letterLine(letter));
           if (letters.length === 0 && !flags.json) terminal.line('No dead letters.');
+          if (letters.length === flags.limit && !flags.json) {
+            terminal.line(`Only the newest ${flags.limit} are listed; more with --limit.`);
+          }
           return 0;
         }
         case 'show': {

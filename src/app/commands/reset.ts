@@ -66,7 +66,8 @@ function refuseForgotten(options: Options): void {
     if (options[name as keyof Foreign] !== null) continue;
     throw new UserError(
       `this folder has worked with ${where}, where something of ours is left`,
-      `Name it, so that it is removed there too: ${variableName(name)}=postgres://…@${where} (or --${flagName(name)}). ` +
+      `Name it, so that it is removed there too: ${variableName(name)}=postgres://…@${where} ` +
+        `(or --${flagName(name)}). ` +
         `If that server is gone, remove ${foreignFile(options.dataDir)}.`,
     );
   }

@@ -5,7 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import { readAccounting } from '../../stages/metrics/embedded/sqlite-checkpoint.ts';
 import type { Broker } from '../../stores/broker/broker.ts';
-import { listDeadLetters } from '../../stores/broker/dead-letter-queue.ts';
+import { countDeadLetters } from '../../stores/broker/dead-letter-queue.ts';
 import { readTopic } from '../../stores/broker/read-topic.ts';
 import { command } from '../command.ts';
 import { withLog } from '../embedded-log.ts';
@@ -18,7 +18,6 @@ import { formatReport, reportJson, type VerifyReport, verify } from './verify.ts
 
 const ANSWER_MS_MAX = 2_000;
 const GROUPS = ['enrichment', 'loader', 'metrics', 'publisher'];
-const LETTERS_MAX = 10_000;
 
 export const statusCommand = command({
   usage: 'status',
@@ -45,6 +44,7 @@ export const statusCommand = command({
       topics: stored.topics,
       groups: stored.groups,
       dead_letters: stored.deadLetters,
+      dead_letters_not_looked_at: stored.notLookedAt,
     };
     terminal.line(flags.json ? JSON.stringify(status) : statusPage(status, clock.now()));
     return live === null || live.status === 'unwell' ? 1 : 0;
@@ -96,6 +96,8 @@ interface LogStatus {
   }[];
   readonly groups: readonly { readonly group: string; readonly behind: number }[];
   readonly deadLetters: Readonly<Record<string, number>>;
+  /** Offsets of dead letters too old to be counted. */
+  readonly notLookedAt: number;
 }
 
 async function logStatus(broker: Broker): Promise<LogStatus> {
@@ -120,14 +122,12 @@ async function logStatus(broker: Broker): Promise<LogStatus> {
   await readTopic(broker, TOPICS.stageHealth.name, async ({ key, value }) => {
     newest.set(key ?? '', JSON.parse(Buffer.from(value).toString()));
   });
-  const deadLetters: Record<string, number> = {};
-  for (const { reason, replayed } of await listDeadLetters(broker, { limit: LETTERS_MAX })) {
-    if (!replayed) deadLetters[reason] = (deadLetters[reason] ?? 0) + 1;
-  }
-  return { stages: [...newest.values()], topics, groups, deadLetters };
+  const { waiting, notLookedAt } = await countDeadLetters(broker);
+  return { stages: [...newest.values()], topics, groups, deadLetters: waiting, notLookedAt };
 }
 
-interface Shown extends Omit<LogStatus, 'stages' | 'deadLetters'> {
+interface Shown extends Omit<LogStatus, 'stages' | 'deadLetters' | 'notLookedAt'> {
+  readonly dead_letters_not_looked_at: number;
   readonly status: string;
   readonly stages: readonly LiveStage[];
   readonly problems: LiveHealth['problems'];
@@ -135,7 +135,15 @@ interface Shown extends Omit<LogStatus, 'stages' | 'deadLetters'> {
 }
 
 function statusPage(
-  { status, stages, problems, topics, groups, dead_letters: letters }: Shown,
+  {
+    status,
+    stages,
+    problems,
+    topics,
+    groups,
+    dead_letters: letters,
+    dead_letters_not_looked_at: notLookedAt,
+  }: Shown,
   now: number,
 ): string {
   const age = (at: number | null) => (at === null ? '-' : `${((now - at) / 1000).toFixed(1)} s ago`);
@@ -169,6 +177,7 @@ function statusPage(
     Object.keys(letters).length === 0
       ? 'No dead letters wait.'
       : 'See them with `instashop dead-letters list`.',
+    ...(notLookedAt > 0 ? [`${notLookedAt} older offsets of dead letters were not looked at.`] : []),
   ].join('\n');
 }
 

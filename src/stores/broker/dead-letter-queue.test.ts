@@ -3,7 +3,7 @@ import test from 'node:test';
 import { memoryBroker } from '../../../test/support/memory-broker.ts';
 import type { DeadLetterReason } from '../../contracts/dead-letter.ts';
 import { HEADERS, TOPICS } from '../../contracts/topics.ts';
-import { listDeadLetters, replayDeadLetters, showDeadLetter } from './dead-letter-queue.ts';
+import { countDeadLetters, listDeadLetters, replayDeadLetters, showDeadLetter } from './dead-letter-queue.ts';
 import { deadLetterRecord } from './dead-letters.ts';
 
 const letter = (offset: number, stage: string, reason: DeadLetterReason, position = `p${offset}`) => ({
@@ -46,6 +46,10 @@ test('listed newest first, once each, by reason and stage', async () => {
     'dead_letters/1/0',
   ]);
   assert.equal((await ids({ limit: 9 })).length, 4);
+  const waiting = { schema: 3, invalid_text: 1 };
+  assert.deepEqual(await countDeadLetters(broker), { waiting, notLookedAt: 0 });
+  await replayDeadLetters(broker, { reason: 'invalid_text' });
+  assert.deepEqual((await countDeadLetters(broker)).waiting, { schema: 3 });
   assert.deepEqual(await listDeadLetters(await brokerWith(), { limit: 9 }), []);
 });
 

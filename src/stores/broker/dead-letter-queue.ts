@@ -54,6 +54,25 @@ export async function listDeadLetters(
   return newest.sort((one, other) => other.at - one.at).slice(0, options.limit);
 }
 
+export interface DeadLetterCounts {
+  /** How many wait, by reason; those sent again do not. */
+  readonly waiting: Readonly<Record<string, number>>;
+  /** Older offsets that were not looked at. */
+  readonly notLookedAt: number;
+}
+
+/** How many dead letters wait. Holds no letter. */
+export async function countDeadLetters(
+  broker: QueueBroker,
+  filter: DeadLetterFilter = {},
+): Promise<DeadLetterCounts> {
+  const waiting: Record<string, number> = {};
+  const notLookedAt = await eachDeadLetter(broker, filter, async ({ reason, replayed }) => {
+    if (!replayed) waiting[reason] = (waiting[reason] ?? 0) + 1;
+  });
+  return { waiting, notLookedAt };
+}
+
 /** One dead letter by its id; rejects with a UserError where there is none. */
 export async function showDeadLetter(broker: QueueBroker, id: string): Promise<DeadLetter> {
   let found: DeadLetter | undefined;
@@ -120,13 +139,13 @@ async function eachDeadLetter(
   broker: QueueBroker,
   { reason, stage }: DeadLetterFilter,
   visit: (letter: DeadLetter) => Promise<void>,
-): Promise<void> {
+): Promise<number> {
   const replayed = new Set<string>();
   await readTopic(broker, TOPICS.deadLetterReplays.name, async ({ key }) => {
     if (key !== null) replayed.add(key);
   });
   const seen = new Set<string>();
-  await readTopic(broker, TOPICS.deadLetters.name, async (record) => {
+  return readTopic(broker, TOPICS.deadLetters.name, async (record) => {
     const identity = identityOf(record);
     if (seen.has(identity)) return;
     seen.add(identity);

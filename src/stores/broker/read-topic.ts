@@ -5,21 +5,25 @@ const RECORDS_MAX = 100_000;
 
 /**
  * Visits what a topic holds now, up to the tails as they are at the call, in offset order within each partition; of
- * very long partitions only the newest 100,000 offsets. Commits nothing.
+ * very long partitions only the newest 100,000 offsets. Commits nothing. Resolves with how many older offsets were not
+ * looked at.
  */
 export async function readTopic(
   broker: Pick<Broker, 'read' | 'partitions'>,
   topic: string,
   visit: (record: BrokerRecord) => Promise<void>,
-): Promise<void> {
+): Promise<number> {
+  let passedOver = 0;
   const tails = new Map<TopicPartition, number>();
   const from = new Map<TopicPartition, number>();
   for (const { partition, start, end, tail } of await broker.partitions(topic)) {
     const key = topicPartition(topic, partition);
-    from.set(key, tail === null ? end : Math.max(start, end - RECORDS_MAX));
+    const first = Math.max(start, end - RECORDS_MAX);
+    from.set(key, tail === null ? end : first);
+    if (tail !== null) passedOver += first - start;
     if (tail !== null) tails.set(key, tail.offset);
   }
-  if (tails.size === 0) return;
+  if (tails.size === 0) return passedOver;
   const done = new AbortController();
   for await (const batch of broker.read({ topics: [topic], group: 'tools', from, signal: done.signal })) {
     for (const record of batch.records) {
@@ -32,4 +36,5 @@ export async function readTopic(
     if (tails.size === 0) break;
   }
   done.abort();
+  return passedOver;
 }
