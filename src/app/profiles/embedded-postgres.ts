@@ -8,7 +8,7 @@ import { ensureDatabase, startPostgres } from '../../services/postgres/postgres.
 import { takeLock } from '../lock.ts';
 import { POSTGRES_PORT } from '../ports.ts';
 
-export const DATABASES = ['instashop', 'crm_db', 'dwh_db'] as const;
+const DATABASES = ['instashop', 'crm_db', 'dwh_db'] as const;
 type Database = (typeof DATABASES)[number];
 
 export interface EmbeddedPostgres {

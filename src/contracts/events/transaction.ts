@@ -18,11 +18,8 @@ export const TRANSACTION_OPS = [
 ] as const;
 export type TransactionOp = (typeof TRANSACTION_OPS)[number];
 
-/** Statuses with a meaning of their own; any other text is kept, counted apart, and is never revenue. */
-export const KNOWN_STATUSES = ['completed', 'pending', 'failed', 'refunded', 'cancelled'] as const;
-
 /** An item as the shop has it. Whether its figures make sense is judged in enrichment, item by item. */
-export const saleItemSchema = z.object({
+const saleItemSchema = z.object({
   transaction_detail_id: z.int(),
   product_id: z.int(),
   product_name: z.string(),
@@ -62,6 +59,7 @@ export const transactionEventSchema = z.object({
   total_amount_minor: amountMinor,
   currency: currencyCode,
   payment_method: z.string(),
+  /** completed, pending, failed, refunded, cancelled have a meaning; any other text is kept, and never revenue. */
   status: z.string(),
   previous_status: z.string().nullable(),
   previous_total_amount_minor: amountMinor.nullable(),

@@ -13,7 +13,7 @@ const readable = (read: () => string): string => {
 };
 
 /** The first line of postmaster.pid, null when there is no such file. */
-export function postmasterPid(data: string): number | null {
+function postmasterPid(data: string): number | null {
   const pid = Number.parseInt(
     readable(() => readFileSync(join(data, 'postmaster.pid'), 'utf8')),
     10,

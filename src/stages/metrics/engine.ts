@@ -60,8 +60,7 @@ export interface LedgerSums {
  * What became of an event: counted in a window · ignored (no definition takes it) · too_late for its window · history
  * (a snapshot's row, older than any window kept) · quarantined (dated ahead of its capture) · refused.
  */
-export const FATES = ['counted', 'ignored', 'too_late', 'history', 'quarantined', 'refused'] as const;
-export type Fate = (typeof FATES)[number];
+export type Fate = 'counted' | 'ignored' | 'too_late' | 'history' | 'quarantined' | 'refused';
 
 /** Everything that was read, at one point of the log. Replayed dead letters count once, where they ended. */
 export interface Accounting {

@@ -154,7 +154,7 @@ test('a page that was never built says how to build it', async () => {
   await using served = await serve({ webDir: '/nowhere' });
   const page = await fetch(served.url);
   assert.equal(page.status, 503);
-  assert.match(await page.text(), /npm run build:web/);
+  assert.match(await page.text(), /node scripts\/prepare\.js web/);
 });
 
 test('a taken port is a fault that names the option to change', async () => {

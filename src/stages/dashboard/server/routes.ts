@@ -44,7 +44,7 @@ interface HistoryQuery {
 }
 
 /** The query of /api/v1/history, or what is wrong with it. */
-export function historyQuery(query: Readonly<Record<string, unknown>>): HistoryQuery | string {
+function historyQuery(query: Readonly<Record<string, unknown>>): HistoryQuery | string {
   const unknown = Object.keys(query).find((name) => name !== 'hours' && name !== 'customer_id');
   if (unknown !== undefined) return `There is no parameter "${unknown}": use hours and customer_id.`;
   const hours = wholeNumber(query['hours'] ?? '24', 1, HISTORY_HOURS_MAX);

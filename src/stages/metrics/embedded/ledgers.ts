@@ -5,7 +5,7 @@ import type { Scalar } from './fields.ts';
 import type { Window } from './windows.ts';
 
 /** Definitions that the accounting is made of, and the group field their sums are kept by. */
-export const LEDGER_FIELDS: Readonly<Record<string, string>> = {
+const LEDGER_FIELDS: Readonly<Record<string, string>> = {
   transactions: 'currency',
   products_by_category: 'currency',
   behavior: 'interaction_type',
