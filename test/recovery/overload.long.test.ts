@@ -13,7 +13,7 @@ const BURST = 15_000;
 const BURSTS = 2;
 const SETTLE_MS_MAX = 120_000;
 
-test('5,000 sales/s: the page stays live; far beyond, capture lags and catches up', async (t) => {
+test('5,000 sales/s: the page stays live; far beyond, it lags visibly and catches up', async (t) => {
   const system = await newSystem();
   t.after(() => system.remove());
   const program = system.start('run', '--generator', 'off');
@@ -41,12 +41,14 @@ test('5,000 sales/s: the page stays live; far beyond, capture lags and catches u
   const before = Date.now();
   for (let burst = 0; burst < BURSTS; burst++) await query(system.dataDir, 'instashop', burstOf(BURST));
   const wroteMs = Date.now() - before;
-  const lag = await until(
-    'capture says that it lags',
+  // Which stage is slowest depends on the machine; that one is behind must be seen.
+  const behind = await until(
+    'the page says that a stage lags',
     async () => {
       const { stages } = await unfailed(system, [program]);
-      const { lag } = stages.find(({ stage }) => stage === 'capture')!;
-      return (lag ?? 0) > 1_000_000 ? lag : null;
+      return (
+        stages.find(({ lag, lag_unit: unit }) => (lag ?? 0) > (unit === 'bytes' ? 1_000_000 : 1_000)) ?? null
+      );
     },
     { programs: [program] },
   );
@@ -54,7 +56,7 @@ test('5,000 sales/s: the page stays live; far beyond, capture lags and catches u
   assert.equal(sales, full.sales + BURST * BURSTS);
   await verified(system);
   t.diagnostic(
-    `${BURST * BURSTS} sales in ${wroteMs} ms; capture ${lag} bytes behind; ` +
+    `${BURST * BURSTS} sales in ${wroteMs} ms; ${behind.stage} ${behind.lag} ${behind.lag_unit} behind; ` +
       `all agree after ${Date.now() - before} ms`,
   );
 });
