@@ -5,7 +5,12 @@ import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { commitOf, type Position, positionOf } from '../../lib/position.ts';
 import type { StageCounts } from '../../lib/stage.ts';
-import { type Broker, type OutgoingRecord, topicPartition } from '../../stores/broker/broker.ts';
+import {
+  type Broker,
+  LOG_MADE_ANEW_REMEDY,
+  type OutgoingRecord,
+  topicPartition,
+} from '../../stores/broker/broker.ts';
 import { lastWritten } from '../../stores/broker/last-written.ts';
 import type { ChangeFeed, ChangeSet, ShopDatabase } from '../../stores/shop/changes.ts';
 import type { ShopNames } from '../../stores/shop/shop-names.ts';
@@ -142,7 +147,7 @@ class DatabaseCapture {
     if (place !== null && remembered !== topicIds) {
       throw new UserError(
         `the log was made anew: the capture state of ${database} belongs to another one`,
-        'If the log was lost on purpose, start over with `instashop reset`; else bring the old log back.',
+        LOG_MADE_ANEW_REMEDY,
       );
     }
     if (place === null && this.#ownTails().length > 0) {

@@ -10,9 +10,11 @@ import { healthOf, type Stage, stageCounts } from '../../lib/stage.ts';
 import {
   type Broker,
   type BrokerRecord,
+  LOG_MADE_ANEW_REMEDY,
   type OutgoingRecord,
   type TopicPartition,
   topicPartition,
+  totalLag,
 } from '../../stores/broker/broker.ts';
 import { deadLetterRecord } from '../../stores/broker/dead-letters.ts';
 import { lastWritten } from '../../stores/broker/last-written.ts';
@@ -48,7 +50,7 @@ export function enrichment({ broker, clock, log }: EnrichmentOptions): Stage {
         .flatMap((record) => enrich(record, done.get(record.partition)!));
       await broker.append(output);
       await batch.ack();
-      counts.lag = [...batch.lag.values()].reduce((sum, lag) => sum + lag, 0);
+      counts.lag = totalLag(batch);
       counts.processed += batch.records.length;
       counts.figures['position_dropped'] = filter.dropped;
     }
@@ -118,7 +120,7 @@ async function startPositions(broker: Pick<Broker, 'partitions' | 'read'>) {
     if (commitOf(position) > BigInt(end)) {
       throw new UserError(
         `topic transactions was made anew: partition ${partition} ends at ${end}, its items at ${commitOf(position)}`,
-        'If the log was lost on purpose, start over with `instashop reset`; else bring the old log back.',
+        LOG_MADE_ANEW_REMEDY,
       );
     }
     done.set(partition, position);

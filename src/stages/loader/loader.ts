@@ -14,6 +14,7 @@ import {
   type ReadBatch,
   type TopicPartition,
   topicPartition,
+  totalLag,
 } from '../../stores/broker/broker.ts';
 import { deadLetterRecord } from '../../stores/broker/dead-letters.ts';
 import {
@@ -173,8 +174,6 @@ function count(counts: StageCounts, records: readonly LoadRecord[], results: rea
     counts.newestAt = Math.max(counts.newestAt ?? event.committed_at, event.committed_at);
   }
 }
-
-const totalLag = (batch: ReadBatch): number => [...batch.lag.values()].reduce((sum, lag) => sum + lag, 0);
 
 const CONTRACTS: Readonly<Record<string, { readonly schema: z.ZodType<ShopEvent> }>> = EVENT_CONTRACTS;
 

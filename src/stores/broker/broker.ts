@@ -68,6 +68,14 @@ export interface ReadBatch {
   ack(): Promise<void>;
 }
 
+/** Records in the log beyond a batch, over all partitions that are read. */
+export const totalLag = ({ lag }: Pick<ReadBatch, 'lag'>): number =>
+  [...lag.values()].reduce((sum, records) => sum + records, 0);
+
+/** What to do where offsets or positions belong to a log that is no longer there. */
+export const LOG_MADE_ANEW_REMEDY =
+  'If the log was lost on purpose, start over with `instashop reset`; else bring the old log back.';
+
 /**
  * One instance a process. All methods reject with a retryable error (lib/retry.ts) on a passing fault; an append that
  * rejected may or may not be in the log, all of it or (cluster only) some partitions of it.

@@ -3,11 +3,13 @@ import { EVENT_TOPICS } from '../../../contracts/topics.ts';
 import { UserError } from '../../../lib/errors.ts';
 import { healthOf, type Stage, stageCounts } from '../../../lib/stage.ts';
 import {
+  LOG_MADE_ANEW_REMEDY,
   type OutgoingRecord,
   type PartitionState,
   type ReadBatch,
   type TopicPartition,
   topicPartition,
+  totalLag,
 } from '../../../stores/broker/broker.ts';
 import { deadLetterRecord } from '../../../stores/broker/dead-letters.ts';
 import type { MetricsEngineOptions } from '../engine.ts';
@@ -83,7 +85,7 @@ function startOf(
     if (offset !== undefined && offset.topicId !== topicId) {
       throw new UserError(
         `topic ${topic} was made anew: the metrics checkpoint belongs to another one`,
-        'If the log was lost on purpose, start over with `instashop reset`; else bring the old log back.',
+        LOG_MADE_ANEW_REMEDY,
       );
     }
     const nextOffset = offset?.nextOffset ?? start;
@@ -166,7 +168,7 @@ class Work {
     if (letters.length > 0) await this.#options.broker.append(letters);
     this.#unacknowledged = batch;
     for (const [name, lag] of batch.lag) this.#lag.set(name, lag);
-    this.#counts.lag = [...this.#lag.values()].reduce((sum, lag) => sum + lag, 0);
+    this.#counts.lag = totalLag({ lag: this.#lag });
     this.#counts.processed += batch.records.length;
     this.#counts.deadLetters += letters.length;
     await this.#flushDue();
