@@ -10,18 +10,10 @@ import { publisher } from '../stages/publisher/publisher.ts';
 import type { Options } from './options.ts';
 import type { Platform } from './platform.ts';
 import { dashboardPort } from './ports.ts';
+import { STAGE_NAMES, type StageName } from './stage-names.ts';
 import { VERSION } from './version.ts';
 
 type Made = Promise<Stage & { url?(): string | null }>;
-
-export type StageName =
-  | 'generator'
-  | 'capture'
-  | 'enrichment'
-  | 'loader'
-  | 'metrics'
-  | 'publisher'
-  | 'dashboard';
 
 /** The whole system, in flow order. */
 export const PIPELINE: Readonly<Record<StageName, (platform: Platform) => Made>> = {
@@ -32,19 +24,29 @@ export const PIPELINE: Readonly<Record<StageName, (platform: Platform) => Made>>
       ...common(p, 'capture'),
       feeds: await p.feeds(),
       names: await p.names(),
-      broker: await p.broker(),
+      broker: await p.broker('capture'),
     }),
-  enrichment: async (p) => enrichment({ ...common(p, 'enrichment'), broker: await p.broker() }),
+  enrichment: async (p) => enrichment({ ...common(p, 'enrichment'), broker: await p.broker('enrichment') }),
   loader: async (p) =>
-    loader({ ...common(p, 'loader'), broker: await p.broker(), warehouse: await p.warehouse() }),
+    loader({
+      ...common(p, 'loader'),
+      broker: await p.broker('loader'),
+      warehouse: await p.warehouse('loader'),
+    }),
   metrics: (p) => p.metrics(),
   publisher: async (p) =>
-    publisher({ ...common(p, 'publisher'), broker: await p.broker(), metricsStore: await p.metricsStore() }),
+    publisher({
+      ...common(p, 'publisher'),
+      broker: await p.broker('publisher'),
+      metricsStore: await p.metricsStore('publisher'),
+    }),
   dashboard: async (p) =>
-    dashboard({ ...(await page(p)), metricsStore: await p.metricsStore(), warehouse: await p.warehouse() }),
+    dashboard({
+      ...(await page(p)),
+      metricsStore: await p.metricsStore('dashboard'),
+      warehouse: await p.warehouse('dashboard'),
+    }),
 };
-
-export const STAGE_NAMES = Object.keys(PIPELINE) as readonly StageName[];
 
 /** The stages that run when nothing else is asked for. */
 export const wantedStages = ({ generator: mode }: Options): readonly StageName[] =>

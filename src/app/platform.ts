@@ -8,6 +8,7 @@ import type { Shop } from '../stores/shop/shop.ts';
 import type { ShopNames } from '../stores/shop/shop-names.ts';
 import type { Warehouse } from '../stores/warehouse/warehouse.ts';
 import type { Options } from './options.ts';
+import type { StageName } from './stage-names.ts';
 
 /**
  * The stores of one profile, made when first asked for and shared from then on. A method rejects as its store does:
@@ -23,9 +24,10 @@ export interface Platform {
   names(): Promise<ShopNames>;
   /** One per database of the shop, by the wanted mode of capture. */
   feeds(): Promise<readonly ChangeFeed[]>;
-  broker(): Promise<Broker>;
-  warehouse(): Promise<Warehouse>;
-  metricsStore(): Promise<MetricsStore>;
+  /** With the rights of that stage, as are the two below. */
+  broker(stage: StageName): Promise<Broker>;
+  warehouse(stage: StageName): Promise<Warehouse>;
+  metricsStore(stage: StageName): Promise<MetricsStore>;
   /** The stage that makes windows: each profile has its own engine. */
   metrics(): Promise<Stage>;
   /** Closes what was made. */

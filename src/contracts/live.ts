@@ -60,7 +60,7 @@ export interface LiveValue {
 /** What a stage says of itself (contracts/stage-health.ts), as it travels. */
 export interface LiveStage {
   readonly stage: string;
-  readonly state: 'starting' | 'running' | 'retrying' | 'stopped' | 'failed';
+  readonly state: 'starting' | 'standby' | 'running' | 'retrying' | 'stopped' | 'failed';
   readonly at: number;
   readonly lag: number | null;
   readonly lag_unit: 'records' | 'bytes';

@@ -1,7 +1,10 @@
-/** Topic `stage_health`, key = `<stage>`: what a stage says of itself about once a second. */
+/** Topic `stage_health`, key = `healthKey`: what a stage says of itself about once a second. */
 export interface StageHealth {
   readonly stage: string;
-  readonly state: 'starting' | 'running' | 'retrying' | 'stopped' | 'failed';
+  /** Which of several processes of the stage says it; absent where there is one. */
+  readonly instance?: string;
+  /** standby: another process does the work, this one waits to take over. */
+  readonly state: 'starting' | 'standby' | 'running' | 'retrying' | 'stopped' | 'failed';
   /** When this was said (epoch ms). */
   readonly at: number;
   /** Records (capture: bytes of WAL) waiting to be processed; null where it is not known yet. */
@@ -17,3 +20,6 @@ export interface StageHealth {
   /** Further figures of this stage, by Prometheus-style name (late, too_late, retained_wal_bytes, …). */
   readonly figures: Readonly<Record<string, number>>;
 }
+
+export const healthKey = ({ stage, instance }: Pick<StageHealth, 'stage' | 'instance'>): string =>
+  instance === undefined ? stage : `${stage}@${instance}`;

@@ -25,6 +25,12 @@ export const TOPICS = {
   stageHealth: { name: 'stage_health', partitions: 1, compacted: true },
 } as const satisfies Record<string, Topic>;
 
+/**
+ * What capture knows of the shop, for whoever takes over from it (cluster): its state's changes, one partition a
+ * database, in the order of `ShopDatabase`. Beside TOPICS because one machine has the state file alone.
+ */
+export const CAPTURE_STATE_TOPIC: Topic = { name: 'capture_state', partitions: 2, compacted: true };
+
 /** What capture writes: one topic has exactly one source database. */
 export const CAPTURED_TOPICS = [
   TOPICS.transactions,

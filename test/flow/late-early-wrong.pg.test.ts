@@ -84,7 +84,7 @@ test('shuffled, 30 min late, 2 h late, dated tomorrow: right windows and revisio
   for (const topic of [TOPICS.transactions.name, TOPICS.transactionItems.name]) {
     assert.deepEqual(fates(system, topic), { counted: counted.length, too_late: 2, quarantined: 4 });
   }
-  const store = await system.platform.metricsStore();
+  const store = await system.platform.metricsStore('dashboard');
   const values = await store.range('transactions', now - 3 * HOUR_MS, now + 2 * DAY_MS);
   assert.deepEqual(shown(values), perWindow(counted));
   const late = values.filter(({ window_start }) => window_start <= now - 20 * MINUTE_MS);
@@ -99,7 +99,7 @@ test('shuffled, 30 min late, 2 h late, dated tomorrow: right windows and revisio
   // The day has come: what was put aside is sent again, and twice changes nothing.
   await system.stop();
   await system.start({ ...systemClock, now: () => systemClock.now() + DAY_MS });
-  const broker = await system.platform.broker();
+  const broker = await system.platform.broker('dashboard');
   assert.equal((await replayDeadLetters(broker, { reason: 'future_event_time' })).replayed, 8);
   await system.quiet();
   assert.equal((await replayDeadLetters(broker, {})).replayed, 0);
@@ -110,7 +110,7 @@ test('shuffled, 30 min late, 2 h late, dated tomorrow: right windows and revisio
   await system.quiet();
   const { quarantined, ...left } = fates(system, TOPICS.transactions.name);
   assert.deepEqual([quarantined, left], [undefined, { counted: counted.length + 4, too_late: 2 }]);
-  const later = await (await system.platform.metricsStore()).range(
+  const later = await (await system.platform.metricsStore('dashboard')).range(
     'transactions',
     now + HOUR_MS,
     now + 2 * DAY_MS,
@@ -153,7 +153,7 @@ test('poison: everything odd is counted, put aside with its reason, or simply fi
   });
   await system.verify();
   // Straight into the topic, by a writer that knows no contract.
-  const broker = await system.platform.broker();
+  const broker = await system.platform.broker('dashboard');
   const [good] = await system.records(TOPICS.transactions.name);
   const event = JSON.parse(Buffer.from(good!.value).toString());
   const foreign = (key: string, text: string) => ({
@@ -199,7 +199,7 @@ test('what the warehouse refused is sent again when its cause is mended: exact t
   await system.quiet();
   assert.deepEqual(await letters(system), { 'loader warehouse_rejected': 20 });
   await system.dwh('ALTER TABLE realtime_events DROP CONSTRAINT cause');
-  const broker = await system.platform.broker();
+  const broker = await system.platform.broker('dashboard');
   assert.deepEqual(await replayDeadLetters(broker, {}), { replayed: 20, before: 0, notReplayable: 0 });
   await system.quiet();
   await system.verify();
@@ -231,7 +231,7 @@ test('a sale too large for a record is put aside, and counts from its next chang
   await system.shop(`UPDATE transaction SET status = 'completed' WHERE status = 'failed'`);
   await system.quiet();
   await system.verify();
-  const store = await system.platform.metricsStore();
+  const store = await system.platform.metricsStore('dashboard');
   const values = await store.range('transactions', 0, 9e15);
   const sum = (name: string): number => values.reduce((total, value) => total + value.values[name]!, 0);
   assert.deepEqual(

@@ -104,7 +104,7 @@ test('as if it were the last minutes: windows hold every row', async (t) => {
   await system.quiet();
   assert.deepEqual(fates(system), { counted: VISITS.length });
   await assertStored(system, TYPES);
-  const store = await system.platform.metricsStore();
+  const store = await system.platform.metricsStore('dashboard');
   const windows = await store.range('behavior', now - 300_000, now + 60_000);
   const shown: Record<string, number> = {};
   for (const { group, values } of windows) {

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { once } from '../../src/app/once.ts';
 import { OPTIONS, type Options } from '../../src/app/options.ts';
-import { PIPELINE, STAGE_NAMES, type StageName } from '../../src/app/pipeline.ts';
+import { PIPELINE } from '../../src/app/pipeline.ts';
 import type { Platform } from '../../src/app/platform.ts';
 import { embeddedProfile } from '../../src/app/profiles/embedded.ts';
 import { healthToLog, report } from '../../src/app/report.ts';
+import { STAGE_NAMES, type StageName } from '../../src/app/stage-names.ts';
 import { supervise } from '../../src/app/supervise.ts';
 import { METRICS } from '../../src/contracts/metrics.ts';
 import { EVENT_TOPICS, TOPICS } from '../../src/contracts/topics.ts';
@@ -17,7 +18,7 @@ import { silentLog } from '../../src/lib/log.ts';
 import { readAccounting } from '../../src/stages/metrics/embedded/sqlite-checkpoint.ts';
 import { metricsStage } from '../../src/stages/metrics/embedded/stage.ts';
 import type { Accounting } from '../../src/stages/metrics/engine.ts';
-import type { Broker, BrokerRecord } from '../../src/stores/broker/broker.ts';
+import type { Broker, BrokerRecord, StartOffsets } from '../../src/stores/broker/broker.ts';
 import { readTopic } from '../../src/stores/broker/read-topic.ts';
 import type { ChangeFeed } from '../../src/stores/shop/changes.ts';
 import { dropFeed } from '../../src/stores/shop/drop-feed.ts';
@@ -128,7 +129,11 @@ export async function startSystem(
     },
     async records(topic) {
       const found: BrokerRecord[] = [];
-      await readTopic(await now().platform.broker(), topic, async (record) => void found.push(record));
+      await readTopic(
+        await now().platform.broker('dashboard'),
+        topic,
+        async (record) => void found.push(record),
+      );
       return found;
     },
     async verify() {
@@ -158,7 +163,7 @@ async function run(
 ): Promise<Running> {
   const real = embeddedProfile({ options, urls, clock, log: silentLog });
   const progress = new Progress();
-  const broker = once(async () => progress.ofBroker(await real.broker()));
+  const broker = once(async () => progress.ofBroker(await real.broker('dashboard')));
   const platform: Platform = {
     ...real,
     broker,
@@ -246,12 +251,15 @@ class Progress {
           return typeof value === 'function' ? value.bind(target) : value;
         }
         return async function* (options: Parameters<Broker['read']>[0]) {
-          const reached = new Map<string, number>([
-            ...(await target.committed(options.group)),
-            ...(options.from ?? []),
-          ]);
+          const reached = new Map<string, number>(await target.committed(options.group));
           groups.set(options.group, reached);
-          for await (const batch of target.read(options)) {
+          const { from = new Map() } = options;
+          const noted: StartOffsets = async (assigned) => {
+            const offsets = typeof from === 'function' ? await from(assigned) : from;
+            for (const [key, offset] of offsets) reached.set(key, offset);
+            return offsets;
+          };
+          for await (const batch of target.read({ ...options, from: noted })) {
             yield batch;
             for (const { topic, partition, offset } of batch.records)
               reached.set(`${topic}/${partition}`, offset + 1);
@@ -267,7 +275,7 @@ class Progress {
 
   /** Stage by stage in flow order, so that what one has written is awaited of the next. */
   async isThrough(platform: Platform): Promise<boolean> {
-    const broker = await platform.broker();
+    const broker = await platform.broker('dashboard');
     const reads = async (
       group: string,
       topics: readonly string[],
@@ -281,7 +289,7 @@ class Progress {
     };
     const events = EVENT_TOPICS.map(({ name }) => name);
     if (!(await reads('enrichment', [TOPICS.transactions.name]))) return false;
-    const stored = await (await platform.warehouse()).offsets();
+    const stored = await (await platform.warehouse('dashboard')).offsets();
     const loaded = new Map([...stored].map(([key, { nextOffset }]) => [key as string, nextOffset]));
     return (
       (await reads('loader', events, loaded)) &&

@@ -3,6 +3,7 @@ import type { Topic } from '../../src/contracts/topics.ts';
 import {
   type Broker,
   type BrokerRecord,
+  type Claim,
   OffsetOutOfRangeError,
   type OutgoingRecord,
   type PartitionState,
@@ -47,8 +48,10 @@ export class MemoryBroker implements Broker {
     this.#woken = Promise.withResolvers();
   };
 
+  claim = async (): Promise<Claim> => ({ append: (records) => this.append(records) });
+
   async *#read(options: ReadOptions): AsyncGenerator<ReadBatch> {
-    const next = this.#startOffsets(options);
+    const next = await this.#startOffsets(options);
     for (;;) {
       const wake = this.#woken.promise;
       const batch = this.#nextBatch(next, options);
@@ -95,12 +98,16 @@ export class MemoryBroker implements Broker {
     return keys.map((key) => Number(key.split('/')[1]));
   }
 
-  #startOffsets({ topics, group, from }: ReadOptions): Offsets {
+  async #startOffsets({ topics, group, from = new Map() }: ReadOptions): Promise<Offsets> {
     const next: Offsets = new Map();
+    const assigned = topics.flatMap((topic) =>
+      this.#partitionsOf(topic).map((partition) => topicPartition(topic, partition)),
+    );
+    const given = typeof from === 'function' ? await from(assigned) : from;
     for (const topic of topics) {
       for (const partition of this.#partitionsOf(topic)) {
         const key = topicPartition(topic, partition);
-        const offset = from?.get(key) ?? this.#groups.get(group)?.get(key) ?? 0;
+        const offset = given.get(key) ?? this.#groups.get(group)?.get(key) ?? 0;
         const end = this.#log(topic, partition).length;
         if (offset > end) throw new OffsetOutOfRangeError(topic, partition, offset, 0, end);
         next.set(key, offset);

@@ -1,7 +1,7 @@
 // What is looked at before a start. Each concern is a file; each finding says what to do about it.
 import type { Finding } from '../../lib/finding.ts';
 import type { Options } from '../options.ts';
-import type { StageName } from '../pipeline.ts';
+import type { StageName } from '../stage-names.ts';
 import { binariesCheck } from './binaries.ts';
 import { dataDirCheck } from './data-dir.ts';
 import { databasesCheck } from './databases.ts';

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { Finding } from '../../lib/finding.ts';
 import { shopPreflight } from '../../stores/shop/preflight.ts';
-import type { StageName } from '../pipeline.ts';
+import type { StageName } from '../stage-names.ts';
 import { crmUrl, masked } from '../urls.ts';
 import type { Check } from './checks.ts';
 

@@ -2,7 +2,8 @@ import { resolve } from 'node:path';
 import { findings, findingText } from '../checks/checks.ts';
 import { command } from '../command.ts';
 import { lockHolder } from '../lock.ts';
-import { STAGE_NAMES, wantedStages } from '../pipeline.ts';
+import { wantedStages } from '../pipeline.ts';
+import { STAGE_NAMES } from '../stage-names.ts';
 import { needsEmbedded } from '../urls.ts';
 
 export const checkCommand = command({

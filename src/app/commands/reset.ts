@@ -9,7 +9,7 @@ import { type Foreign, foreignFile, foreignOf } from '../foreign.ts';
 import { takeLocks } from '../lock.ts';
 import { flag, flagName, variableName } from '../option.ts';
 import type { Options } from '../options.ts';
-import { STAGE_NAMES } from '../pipeline.ts';
+import { STAGE_NAMES } from '../stage-names.ts';
 import { crmUrl, masked } from '../urls.ts';
 
 /** What we put into a data folder; anything else there is left alone. */

@@ -1,8 +1,9 @@
 import { UserError } from '../../lib/errors.ts';
 import { command } from '../command.ts';
 import { nearestOf } from '../option.ts';
-import { STAGE_NAMES, type StageName, wantedStages } from '../pipeline.ts';
+import { wantedStages } from '../pipeline.ts';
 import { run } from '../run.ts';
+import { STAGE_NAMES, type StageName } from '../stage-names.ts';
 
 export const runCommand = command({
   usage: 'run [stage…]',

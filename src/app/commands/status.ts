@@ -59,8 +59,8 @@ async function verified(options: Options, clock: Clock, log: Log): Promise<Verif
     return await verify({
       shopUrl: urls.shop,
       crmUrl: urls.crm,
-      broker: await platform.broker(),
-      warehouse: await platform.warehouse(),
+      broker: await platform.broker('dashboard'),
+      warehouse: await platform.warehouse('dashboard'),
       windows: async () => readAccounting(platform.dir('metrics')),
       capture: options.capture,
       mainCurrency: options.mainCurrency,

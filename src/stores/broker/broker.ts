@@ -49,12 +49,26 @@ export interface ReadOptions {
    * Next offset per partition; partitions not named go on from the group's committed offset, or the oldest record.
    * Given offsets outside [start, end] are an OffsetOutOfRangeError.
    */
-  readonly from?: ReadonlyMap<TopicPartition, number>;
+  readonly from?: StartOffsets;
+  /**
+   * Share the partitions out among the readers of the group, each partition to one of them at a time (on one machine
+   * there is one, and it gets all). Default: this reader gets all partitions, whoever else reads. Readers of a group
+   * share, all or none.
+   */
+  readonly shared?: boolean;
   /** Upper bounds of one batch (a single larger record still comes, alone). */
   readonly recordsMax?: number;
   readonly bytesMax?: number;
   readonly signal: AbortSignal;
 }
+
+/**
+ * Where to begin: known beforehand, or asked for the partitions that were just assigned, before any of them is read; in
+ * a shared group, again whenever it hands this reader new ones, also such that it had before.
+ */
+export type StartOffsets =
+  | ReadonlyMap<TopicPartition, number>
+  | ((assigned: readonly TopicPartition[]) => Promise<ReadonlyMap<TopicPartition, number>>);
 
 export interface ReadBatch {
   /** In offset order within each partition. Never empty. */
@@ -63,7 +77,8 @@ export interface ReadBatch {
   readonly lag: ReadonlyMap<TopicPartition, number>;
   /**
    * Commits the group's offsets to just after this batch, those before it included. Call it only after what they
-   * caused is durable downstream. Not calling it means the records come again after a restart.
+   * caused is durable downstream. Not calling it means the records come again after a restart. Of partitions that
+   * were given to another reader meanwhile nothing is committed.
    */
   ack(): Promise<void>;
 }
@@ -71,6 +86,12 @@ export interface ReadBatch {
 /** Records in the log beyond a batch, over all partitions that are read. */
 export const totalLag = ({ lag }: Pick<ReadBatch, 'lag'>): number =>
   [...lag.values()].reduce((sum, records) => sum + records, 0);
+
+/** The sole right of an owner to append to some partitions. */
+export interface Claim {
+  /** As Broker.append, to the claimed partitions only. Rejects with FencedError once somebody claimed them anew. */
+  append(records: readonly OutgoingRecord[]): Promise<void>;
+}
 
 /** What to do where offsets or positions belong to a log that is no longer there. */
 export const LOG_MADE_ANEW_REMEDY =
@@ -89,6 +110,12 @@ export interface Broker {
    * appends nothing.
    */
   append(records: readonly OutgoingRecord[]): Promise<void>;
+  /**
+   * Takes over these partitions for `owner`: from the moment it resolves, nothing of an earlier claim of the same owner
+   * can enter them, not even what is under way, so what `partitions` says of their tails then is final. Other owners
+   * are not affected. On one machine the lock of the data folder gives the same.
+   */
+  claim(owner: string, partitions: readonly TopicPartition[]): Promise<Claim>;
   /** Largest key + value + headers a record may have, in bytes. */
   readonly recordBytesMax: number;
   /**
@@ -115,6 +142,15 @@ export class OffsetOutOfRangeError extends UserError {
       'Bring the old log back if there is one, or start over with `instashop reset`; a larger --retention keeps more.',
     );
     this.name = 'OffsetOutOfRangeError';
+  }
+}
+
+/** Another process took over what this one wrote to: whatever it did not append yet is the other's to append. */
+export class FencedError extends Error {
+  readonly retryable = true;
+  constructor(owner: string) {
+    super(`another process took over from ${owner}`);
+    this.name = 'FencedError';
   }
 }
 

@@ -7,6 +7,7 @@ import { type Nudge, openNudge } from '../../lib/nudge.ts';
 import { isRetryable } from '../../lib/retry.ts';
 import {
   type Broker,
+  type Claim,
   type OutgoingRecord,
   type PartitionState,
   type ReadBatch,
@@ -85,9 +86,14 @@ class SqliteBroker implements Broker {
     });
   }
 
-  async *read(options: ReadOptions): AsyncGenerator<ReadBatch> {
-    const signal = AbortSignal.any([options.signal, this.#closing.signal]);
+  async claim(): Promise<Claim> {
+    return { append: (records) => this.append(records) };
+  }
+
+  async *read(given: ReadOptions): AsyncGenerator<ReadBatch> {
+    const signal = AbortSignal.any([given.signal, this.#closing.signal]);
     if (signal.aborted) return;
+    const options = { ...given, from: await this.#startOffsets(given) };
     const commit = (offsets: ReadonlyMap<Partition, number>) => this.#commit(options.group, offsets);
     const reader = new SqliteReader(this.#log, options, this.#committed(options.group), commit);
     while (!signal.aborted) {
@@ -97,6 +103,14 @@ class SqliteBroker implements Broker {
       // A reader far behind, whose user never waits, must not keep everybody else from running.
       await nextTurn();
     }
+  }
+
+  async #startOffsets({
+    topics,
+    from = new Map(),
+  }: ReadOptions): Promise<ReadonlyMap<TopicPartition, number>> {
+    if (typeof from !== 'function') return from;
+    return from(topics.flatMap((topic) => this.#log.partitions(topic).map(({ name }) => name)));
   }
 
   async partitions(topic: string): Promise<readonly PartitionState[]> {

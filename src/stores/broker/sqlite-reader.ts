@@ -64,7 +64,9 @@ export class SqliteReader {
   /** `committed`: the group's offsets. Throws OffsetOutOfRangeError for a place that is not in the log. */
   constructor(
     log: SqliteLog,
-    options: Pick<ReadOptions, 'topics' | 'from' | 'recordsMax' | 'bytesMax'>,
+    options: Pick<ReadOptions, 'topics' | 'recordsMax' | 'bytesMax'> & {
+      readonly from: ReadonlyMap<TopicPartition, number>;
+    },
     committed: ReadonlyMap<TopicPartition, number>,
     commit: Commit,
   ) {
@@ -74,7 +76,7 @@ export class SqliteReader {
     const partitions = options.topics.flatMap((topic) => log.partitions(topic));
     this.#positions = log.snapshot(() =>
       partitions.map((partition) => {
-        const next = options.from?.get(partition.name) ?? committed.get(partition.name) ?? partition.start;
+        const next = options.from.get(partition.name) ?? committed.get(partition.name) ?? partition.start;
         assertInRange(partition, next);
         const select = log.prepare(
           `SELECT * FROM ${partition.table} WHERE "offset" >= ? ORDER BY "offset" LIMIT ?`,

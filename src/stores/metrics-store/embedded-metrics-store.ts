@@ -50,6 +50,13 @@ class EmbeddedMetricsStore implements MetricsStore {
     this.#upkeep = this.#keepUp(this.#closing.signal);
   }
 
+  async isFilled(): Promise<boolean> {
+    return this.#tables.keys(this.#options.clock.now()).length > 0;
+  }
+
+  /** A file does not lose what it holds while it is open. */
+  async markFilled(): Promise<void> {}
+
   async write(values: readonly MetricValue[]): Promise<number> {
     if (values.length === 0) return 0;
     const { clock, mainCurrency, ttlMs = METRICS_TTL_MS } = this.#options;

@@ -3,11 +3,15 @@ import type { MetricValue } from '../../contracts/metric-value.ts';
 import type { StageHealth } from '../../contracts/stage-health.ts';
 
 export interface MetricsStore {
+  /** Whether it holds what was written to it: false of a new store, and of one that lost everything. */
+  isFilled(): Promise<boolean>;
+  /** Called when whatever it lacks will be written again: from now on writes take effect. */
+  markFilled(): Promise<void>;
   /**
    * Stores values whose version (contracts/metric-value.ts) is higher than the stored one's, the whole batch at once;
    * the others change nothing. Also sets the original's keys (contracts/seed-keys.ts) from the newest window that has
    * data: an older window never replaces a newer one. Everything expires METRICS_TTL_MS after its last write.
-   * Resolves with how many took effect.
+   * Resolves with how many took effect. Rejects with MetricsStoreEmptiedError while the store is not marked as filled.
    */
   write(values: readonly MetricValue[]): Promise<number>;
   /** JSON text of one of the original's keys (`metrics:transactions`, …), null when absent or expired. */
@@ -16,7 +20,7 @@ export interface MetricsStore {
   keys(): Promise<readonly string[]>;
   /** Values of a metric whose window starts in [fromMs, toMs), by window then group. */
   range(metric: string, fromMs: number, toMs: number): Promise<readonly MetricValue[]>;
-  /** The newest health each stage reported. */
+  /** The newest health each process of a stage reported (healthKey). Rejects as `write` does. */
   writeHealth(health: readonly StageHealth[]): Promise<void>;
   health(): Promise<readonly StageHealth[]>;
   /**
@@ -30,4 +34,13 @@ export interface MetricsStore {
 export interface MetricsChange {
   readonly values: readonly MetricValue[];
   readonly health: readonly StageHealth[];
+}
+
+/** The store lost what it held, or never held anything: its writer must fill it first. */
+export class MetricsStoreEmptiedError extends Error {
+  readonly retryable = true;
+  constructor() {
+    super('the metrics store is empty');
+    this.name = 'MetricsStoreEmptiedError';
+  }
 }

@@ -104,6 +104,7 @@ const en = {
   noStage: 'No stage has reported yet.',
   stageStates: {
     starting: 'starting',
+    standby: 'standby',
     running: 'running',
     retrying: 'retrying',
     stopped: 'stopped',
@@ -237,6 +238,7 @@ const es: Texts = {
   noStage: 'Ninguna etapa ha informado aún.',
   stageStates: {
     starting: 'arrancando',
+    standby: 'en reserva',
     running: 'en marcha',
     retrying: 'reintentando',
     stopped: 'parada',
