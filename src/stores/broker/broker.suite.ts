@@ -169,14 +169,14 @@ function groupTests(check: Check): void {
   check(
     'records come again until they are acknowledged, and goes on after that',
     async (broker, topic, open) => {
-      const options = { topics: [topic.name], group: 'g' };
+      const options = { topics: [topic.name], group: topic.name };
       await broker.append(['1', '2', '3'].map((value) => record(topic.name, value)));
       assert.deepEqual((await take(broker, 3, options)).map(text), ['1', '2', '3']);
       assert.deepEqual((await take(broker, 2, { ...options, recordsMax: 2 }, true)).map(text), ['1', '2']);
       await broker.close();
       const again = await open();
       assert.deepEqual((await take(again, 1, options, true)).map(text), ['3']);
-      assert.deepEqual(await again.committed('g'), new Map([[topicPartition(topic.name, 0), 3]]));
+      assert.deepEqual(await again.committed(topic.name), new Map([[topicPartition(topic.name, 0), 3]]));
       await again.append([record(topic.name, '4')]);
       assert.deepEqual((await take(again, 1, options)).map(text), ['4']);
     },
@@ -185,31 +185,38 @@ function groupTests(check: Check): void {
   check('a batch is acknowledged with those before it, not with those after', async (broker, topic) => {
     for (const partition of [0, 1, 2]) await broker.append([record(topic.name, 'x', { partition })]);
     const batches: ReadBatch[] = [];
-    const options = { topics: [topic.name], group: 'g', recordsMax: 1, signal: AbortSignal.timeout(10_000) };
+    const options = {
+      topics: [topic.name],
+      group: topic.name,
+      recordsMax: 1,
+      signal: AbortSignal.timeout(10_000),
+    };
     for await (const batch of broker.read(options)) {
       if (batches.push(batch) === 3) break;
     }
     await batches[1]!.ack();
     const first = batches.slice(0, 2).map(({ records }) => records[0]!.partition);
     assert.deepEqual(
-      [...(await broker.committed('g')).keys()].sort(),
+      [...(await broker.committed(topic.name)).keys()].sort(),
       first.map((n) => `${topic.name}/${n}`).sort(),
     );
     await batches[2]!.ack();
-    assert.equal((await broker.committed('g')).size, 3);
+    assert.equal((await broker.committed(topic.name)).size, 3);
   });
 
   check('groups are independent', async (broker, topic) => {
     await broker.append([record(topic.name, '1')]);
-    await take(broker, 1, { topics: [topic.name], group: 'a' }, true);
-    assert.equal((await broker.committed('b')).size, 0);
-    assert.deepEqual((await take(broker, 1, { topics: [topic.name], group: 'b' })).map(text), ['1']);
+    await take(broker, 1, { topics: [topic.name], group: `${topic.name}-a` }, true);
+    assert.equal((await broker.committed(`${topic.name}-b`)).size, 0);
+    assert.deepEqual((await take(broker, 1, { topics: [topic.name], group: `${topic.name}-b` })).map(text), [
+      '1',
+    ]);
   });
 
   check('offsets can be committed without reading', async (broker, topic) => {
     await broker.append(['1', '2', '3'].map((value) => record(topic.name, value)));
-    await broker.commit('g', new Map([[topicPartition(topic.name, 0), 2]]));
-    assert.deepEqual((await take(broker, 1, { topics: [topic.name], group: 'g' })).map(text), ['3']);
+    await broker.commit(topic.name, new Map([[topicPartition(topic.name, 0), 2]]));
+    assert.deepEqual((await take(broker, 1, { topics: [topic.name], group: topic.name })).map(text), ['3']);
   });
 }
 
