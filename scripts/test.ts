@@ -1,5 +1,6 @@
 // Runs the tests: `npm test` all that npm alone can serve, `npm run test:servers` the long ones and those that
-// need programs from elsewhere. With arguments after `--`: only files whose paths contain one of them.
+// need programs from elsewhere, `npm run test:cluster` those with real Kafka and Redis servers. With arguments after
+// `--`: only files whose paths contain one of them.
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +15,8 @@ interface Group {
 
 const ends = (ending: string) => (path: string) => path.endsWith(ending);
 const APART = ['--test-concurrency=2', '--test-timeout=120000'];
-const isApart = (path: string): boolean => /\.(pg|browser|long|servers|process)\.test\.ts$/.test(path);
+const isApart = (path: string): boolean =>
+  /\.(pg|browser|long|servers|process|kafka|redis|cluster)\.test\.ts$/.test(path);
 
 const GROUPS: Readonly<Record<string, readonly Group[]>> = {
   npm: [
@@ -33,6 +35,15 @@ const GROUPS: Readonly<Record<string, readonly Group[]>> = {
   servers: [
     { name: 'servers', wanted: ends('.servers.test.ts'), args: APART },
     { name: 'long', wanted: ends('.long.test.ts'), args: ['--test-concurrency=1'] },
+  ],
+  cluster: [
+    { name: 'Redis', wanted: ends('.redis.test.ts'), args: APART },
+    {
+      name: 'Kafka',
+      wanted: ends('.kafka.test.ts'),
+      args: ['--test-concurrency=1', '--test-timeout=300000'],
+    },
+    { name: 'cluster', wanted: ends('.cluster.test.ts'), args: ['--test-concurrency=1'] },
   ],
 };
 

@@ -55,14 +55,17 @@ export const text = <T extends string | null>(
   parse: (value) => ((about.pattern ?? /./).test(value) ? value : null),
 });
 
-/** A PostgreSQL connection string; never printed. */
-export const url = (about: About): Option<string | null> => ({
-  unit: 'postgres://user:password@host:port/database',
-  secret: true,
-  ...about,
-  default: null,
-  parse: (value) => (/^postgres(ql)?:\/\//.test(value) && URL.canParse(value) ? value : null),
-});
+/** A connection string, by default of PostgreSQL; never printed. */
+export const url = (about: About & { readonly schemes?: readonly string[] }): Option<string | null> => {
+  const schemes = about.schemes ?? ['postgres', 'postgresql'];
+  return {
+    unit: `${schemes[0]}://user:password@host:port${about.schemes ? '' : '/database'}`,
+    secret: true,
+    ...about,
+    default: null,
+    parse: (value) => (schemes.includes(value.split('://')[0]!) && URL.canParse(value) ? value : null),
+  };
+};
 
 /** A port to listen on; null: the usual one, or a free one where that is taken. */
 export const port = (about: About & { readonly usual: number }): Option<number | null> => ({

@@ -5,8 +5,10 @@ import { DASHBOARD_PORT, POSTGRES_PORT } from './ports.ts';
 export const OPTIONS = {
   profile: choice({
     default: 'embedded',
-    choices: ['embedded'],
-    description: 'What the stores are made of. embedded: all on this machine, nothing to install.',
+    choices: ['embedded', 'cluster'],
+    description:
+      'What the stores are made of. embedded: all on this machine, nothing to install. ' +
+      'cluster: Kafka, Redis and PostgreSQL servers.',
   }),
   dataDir: text({ default: '.instashop', unit: 'folder', description: 'Where everything is kept.' }),
 
@@ -48,7 +50,7 @@ export const OPTIONS = {
     description: 'Where the embedded PostgreSQL listens, on 127.0.0.1 only. 0: any free port.',
   }),
   shopUrl: url({
-    shown: 'the embedded PostgreSQL',
+    shown: 'the embedded PostgreSQL; cluster: 127.0.0.1:5432',
     description: 'An existing PostgreSQL ≥ 14 with the database instashop. Better given by the environment.',
   }),
   crmUrl: url({
@@ -56,8 +58,43 @@ export const OPTIONS = {
     description: 'An existing PostgreSQL ≥ 14 with the database crm_db.',
   }),
   dwhUrl: url({
-    shown: 'the embedded PostgreSQL',
+    shown: 'the embedded PostgreSQL; cluster: 127.0.0.1:5436',
     description: 'An existing PostgreSQL ≥ 14 with an empty database for the warehouse.',
+  }),
+
+  kafkaBrokers: text({
+    default: '127.0.0.1:9092,127.0.0.1:9093,127.0.0.1:9094',
+    pattern: /^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$/,
+    unit: 'host:port,…',
+    description: 'Brokers of the cluster profile; any of them tells the others.',
+  }),
+  kafkaAuth: choice({
+    default: 'scram',
+    choices: ['scram', 'none'],
+    description: 'scram: each stage signs in as its own user instashop-<stage> (SASL/SCRAM-SHA-256).',
+  }),
+  kafkaTls: choice({
+    default: 'off',
+    choices: ['on', 'off'],
+    description: 'Whether connections to the brokers are encrypted.',
+  }),
+  redisUrl: url({
+    schemes: ['redis', 'rediss'],
+    shown: 'cluster: redis://127.0.0.1:6379',
+    description: 'Redis ≥ 7 or Valkey of the cluster profile.',
+  }),
+  secrets: text({
+    default: null,
+    shown: '<data-dir>/cluster/secrets',
+    unit: 'folder',
+    description: "Password files of the cluster's users; INSTASHOP_SECRET_<USER> comes before them.",
+  }),
+  instance: text({
+    default: null,
+    pattern: /^[\w.-]{1,60}$/,
+    shown: '<host>-<pid>',
+    unit: 'name',
+    description: 'Name of this process among several of a stage (cluster profile).',
   }),
 
   capture: choice({

@@ -10,6 +10,9 @@ import type { Warehouse } from '../stores/warehouse/warehouse.ts';
 import type { Options } from './options.ts';
 import type { StageName } from './stage-names.ts';
 
+/** A stage, or the commands of a person who operates the system. */
+export type StoreUser = StageName | 'operator';
+
 /**
  * The stores of one profile, made when first asked for and shared from then on. A method rejects as its store does:
  * with a retryable error while a server is away (ask again), with a UserError when a person must mend something.
@@ -24,10 +27,10 @@ export interface Platform {
   names(): Promise<ShopNames>;
   /** One per database of the shop, by the wanted mode of capture. */
   feeds(): Promise<readonly ChangeFeed[]>;
-  /** With the rights of that stage, as are the two below. */
-  broker(stage: StageName): Promise<Broker>;
-  warehouse(stage: StageName): Promise<Warehouse>;
-  metricsStore(stage: StageName): Promise<MetricsStore>;
+  /** With the rights of that user (cluster), as are the two below. */
+  broker(user: StoreUser): Promise<Broker>;
+  warehouse(user: StoreUser): Promise<Warehouse>;
+  metricsStore(user: StoreUser): Promise<MetricsStore>;
   /** The stage that makes windows: each profile has its own engine. */
   metrics(): Promise<Stage>;
   /** Closes what was made. */

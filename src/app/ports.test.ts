@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
+import { systemClock } from '../lib/clock.ts';
+import { silentLog } from '../lib/log.ts';
 import { claimPort } from '../services/postgres/port.ts';
 import { findings } from './checks/checks.ts';
 import { parseOptions } from './option.ts';
@@ -28,7 +30,14 @@ test('where the usual port is taken another one is found, but not instead of one
 
   const portFindings = async (args: string[], runs = false) => {
     const options = parseOptions(OPTIONS, ['--data-dir', tmpdir(), ...args], {}).values;
-    const all = await findings({ options, stages: ['dashboard'], startsPostgres: false, runs });
+    const all = await findings({
+      options,
+      stages: ['dashboard'],
+      startsPostgres: false,
+      clock: systemClock,
+      log: silentLog,
+      runs,
+    });
     return all.filter(({ what }) => what.includes('cannot listen')).length;
   };
   const named = ['--dashboard-port', String(DASHBOARD_PORT)];

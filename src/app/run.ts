@@ -10,15 +10,14 @@ import { environmentOf } from './option.ts';
 import { OPTIONS, type Options } from './options.ts';
 import { rememberPage } from './page-address.ts';
 import { PIPELINE } from './pipeline.ts';
-import type { Platform } from './platform.ts';
 import { DASHBOARD_PORT, POSTGRES_PORT } from './ports.ts';
-import { embeddedProfile } from './profiles/embedded.ts';
+import { type OpenProfile, openProfile } from './profiles/profiles.ts';
 import { healthToLog, report } from './report.ts';
 import type { StageName } from './stage-names.ts';
 import { stopSignals } from './stop-signals.ts';
 import { type Supervised, supervise } from './supervise.ts';
 import type { Terminal } from './terminal.ts';
-import { type Connected, connect, needsEmbedded, type Urls } from './urls.ts';
+import { needsEmbedded } from './urls.ts';
 import { healthToParent, isWorker, workerStage } from './worker.ts';
 
 /** It ends within 10 s: the stages finish what they have in hand, say their last words, the stores close. */
@@ -27,6 +26,8 @@ const LAST_REPORT_MS_MAX = 500;
 const CLOSE_MS_MAX = 4_000;
 /** How long a worker waits for one that a killed parent left behind and that finishes its work. */
 const LOCK_MS_MAX = 15_000;
+
+const STATEFUL: readonly StageName[] = ['capture', 'metrics'];
 
 export interface RunParts {
   readonly stages: readonly StageName[];
@@ -46,21 +47,20 @@ export async function run(parts: RunParts): Promise<number> {
   // Before the checks: a second run is told about the first one, not about its ports.
   const lock = await takeRunLocks(parts, ours);
   try {
-    const found = isWorker() ? [] : await findings({ options, stages, startsPostgres });
+    const found = isWorker() ? [] : await findings({ options, stages, startsPostgres, clock, log });
     for (const finding of found) terminal.line(findingText(finding));
     if (found.some(({ severity }) => severity === 'error')) return 1;
     const interrupted = stopSignals(() => {
       if (!isWorker()) terminal.line('Stopping (again Ctrl-C: at once) …');
     });
     try {
-      const connected = await connect(options, { start: startsPostgres, clock, log });
+      const profile = await openProfile({ options, start: startsPostgres, clock, log });
       if (!isWorker()) rememberForeign(options);
-      const platform = embeddedProfile({ options, urls: connected.urls, clock, log });
       try {
-        await runStages(parts, platform, connected, interrupted.signal);
+        await runStages(parts, profile, interrupted.signal);
       } finally {
         // PostgreSQL's watchdog stops it anyhow when this process ends.
-        await Promise.race([close(platform, connected, log), clock.sleep(CLOSE_MS_MAX)]);
+        await Promise.race([profile.close(), clock.sleep(CLOSE_MS_MAX)]);
       }
     } finally {
       interrupted.forget();
@@ -75,7 +75,9 @@ async function takeRunLocks(
   { whole, options, clock }: RunParts,
   stages: readonly StageName[],
 ): Promise<Lock> {
-  const take = () => takeLocks(resolve(options.dataDir), stages, whole ? 'InstaShop Live' : undefined);
+  // In a cluster only what keeps a state of its own here must be alone on the folder.
+  const alone = options.profile === 'embedded' ? stages : stages.filter((name) => STATEFUL.includes(name));
+  const take = () => takeLocks(resolve(options.dataDir), alone, whole ? 'InstaShop Live' : undefined);
   for (const until = clock.now() + LOCK_MS_MAX; isWorker() && clock.now() < until; await clock.sleep(200)) {
     try {
       return take();
@@ -86,31 +88,21 @@ async function takeRunLocks(
   return take();
 }
 
-async function close(platform: Platform, { postgres }: Connected, log: Log): Promise<void> {
-  await platform.close().catch((error: Error) => log.warn('a store did not close', { error }));
-  await postgres?.stop();
-}
-
-async function runStages(
-  parts: RunParts,
-  platform: Platform,
-  connected: Connected,
-  interrupted: AbortSignal,
-): Promise<void> {
-  const { stages, whole, options, clock, log, terminal } = parts;
+async function runStages(parts: RunParts, profile: OpenProfile, interrupted: AbortSignal): Promise<void> {
+  const { stages, whole, clock, log, terminal } = parts;
   const supervised = stages.map((name) => {
     const apart = whole && name === 'generator';
-    const make = apart
-      ? async () => generatorApart(options, connected.urls, clock)
-      : () => PIPELINE[name](platform);
+    const make = apart ? async () => generatorApart(profile, clock) : () => PIPELINE[name](profile.platform);
     return supervise(name, make, { clock, log: log.child(name) });
   });
   const ending = new AbortController();
   const until = AbortSignal.any([interrupted, ending.signal]);
   const reporting = new AbortController();
-  const send = isWorker() ? healthToParent : healthToLog(() => platform.broker(stages[0]!));
+  const send = isWorker()
+    ? healthToParent
+    : healthToLog(() => profile.platform.broker(stages.find((name) => name !== 'generator') ?? 'generator'));
   const reports = report({ stages: supervised, send, clock, log }, reporting.signal);
-  const shown = isWorker() ? Promise.resolve() : show(supervised, connected, parts, until);
+  const shown = isWorker() ? Promise.resolve() : show(supervised, profile, parts, until);
   const runs = supervised.map((stage) => stage.run());
   try {
     await Promise.race([Promise.all(runs), aborted(interrupted)]);
@@ -124,12 +116,8 @@ async function runStages(
   terminal.status('');
 }
 
-const generatorApart = (options: Options, { shop, crm, dwh }: Urls, clock: Clock) =>
-  workerStage({
-    name: 'generator',
-    environment: environmentOf(OPTIONS, { ...options, shopUrl: shop, crmUrl: crm, dwhUrl: dwh }),
-    clock,
-  });
+const generatorApart = ({ childOptions }: OpenProfile, clock: Clock) =>
+  workerStage({ name: 'generator', environment: environmentOf(OPTIONS, childOptions), clock });
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -157,7 +145,7 @@ async function drain(
 /** Says where everything is, then shows the figures until the signal aborts. */
 async function show(
   stages: readonly Supervised[],
-  { postgres }: Connected,
+  { postgres }: OpenProfile,
   { options, clock, terminal, whole }: RunParts,
   signal: AbortSignal,
 ): Promise<void> {

@@ -15,7 +15,8 @@ export interface Urls {
 }
 
 /** Whether the options leave a database to the embedded PostgreSQL. */
-export const needsEmbedded = ({ shopUrl, dwhUrl }: Options): boolean => shopUrl === null || dwhUrl === null;
+export const needsEmbedded = ({ profile, shopUrl, dwhUrl }: Options): boolean =>
+  profile === 'embedded' && (shopUrl === null || dwhUrl === null);
 
 export interface Connected {
   readonly urls: Urls;

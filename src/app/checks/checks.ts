@@ -1,8 +1,11 @@
 // What is looked at before a start. Each concern is a file; each finding says what to do about it.
+import type { Clock } from '../../lib/clock.ts';
 import type { Finding } from '../../lib/finding.ts';
+import type { Log } from '../../lib/log.ts';
 import type { Options } from '../options.ts';
 import type { StageName } from '../stage-names.ts';
 import { binariesCheck } from './binaries.ts';
+import { clusterCheck } from './cluster.ts';
 import { dataDirCheck } from './data-dir.ts';
 import { databasesCheck } from './databases.ts';
 import { nodeCheck } from './node.ts';
@@ -10,6 +13,8 @@ import { pageCheck } from './page.ts';
 import { portsCheck } from './ports.ts';
 
 export interface CheckContext {
+  readonly clock: Clock;
+  readonly log: Log;
   readonly options: Options;
   readonly stages: readonly StageName[];
   /** Whether the embedded PostgreSQL is to be started by this process. */
@@ -27,6 +32,7 @@ const CHECKS: readonly Check[] = [
   pageCheck,
   portsCheck,
   databasesCheck,
+  clusterCheck,
 ];
 
 export const findings = async (context: CheckContext): Promise<readonly Finding[]> =>

@@ -10,6 +10,7 @@ const WAREHOUSE_STAGES: readonly StageName[] = ['loader', 'dashboard'];
 
 /** Whether the databases that the user named can be used as they are wanted. */
 export const databasesCheck: Check = async ({ options, stages }) => {
+  if (options.profile !== 'embedded') return [];
   const found: Promise<readonly Finding[]>[] = [];
   if (options.shopUrl !== null && stages.some((stage) => SHOP_STAGES.includes(stage))) {
     found.push(shopPreflight(options.shopUrl, 'instashop', options.capture));

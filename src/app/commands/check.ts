@@ -10,12 +10,12 @@ export const checkCommand = command({
   usage: 'check',
   summary: 'Looks for what would keep the system from running; exits with 1 when there is something.',
   flags: {},
-  async run({ options, terminal }) {
+  async run({ options, clock, log, terminal }) {
     const holder = lockHolder(resolve(options.dataDir), ['postgres', ...STAGE_NAMES]);
     if (holder !== null) terminal.line(`It runs already (pid ${holder}).`);
     const startsPostgres = needsEmbedded(options);
     const stages = wantedStages(options);
-    const found = await findings({ options, stages, startsPostgres, runs: holder !== null });
+    const found = await findings({ options, stages, startsPostgres, clock, log, runs: holder !== null });
     for (const finding of found) terminal.line(findingText(finding));
     if (found.length === 0) terminal.line('✓ nothing keeps it from running');
     return found.some(({ severity }) => severity === 'error') ? 1 : 0;

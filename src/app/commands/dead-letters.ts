@@ -7,8 +7,8 @@ import {
   showDeadLetter,
 } from '../../stores/broker/dead-letter-queue.ts';
 import { command } from '../command.ts';
-import { withLog } from '../embedded-log.ts';
 import { flag, integer, text } from '../option.ts';
+import { withBroker } from '../with-broker.ts';
 
 export const deadLettersCommand = command({
   usage: 'dead-letters list | show <id> | replay <id…> | replay --all',
@@ -23,7 +23,7 @@ export const deadLettersCommand = command({
   async run({ options, flags, args, clock, log, terminal }) {
     const [action = 'list', ...ids] = args;
     const filter = { reason: flags.reason ?? undefined, stage: flags.stage ?? undefined };
-    return withLog({ options, clock, log }, async (broker) => {
+    return withBroker({ options, clock, log }, async (broker) => {
       switch (action) {
         case 'list': {
           const letters = await listDeadLetters(broker, { ...filter, limit: flags.limit });

@@ -8,12 +8,11 @@ import type { Broker } from '../../stores/broker/broker.ts';
 import { countDeadLetters } from '../../stores/broker/dead-letter-queue.ts';
 import { readTopic } from '../../stores/broker/read-topic.ts';
 import { command } from '../command.ts';
-import { withLog } from '../embedded-log.ts';
 import { flag } from '../option.ts';
 import type { Options } from '../options.ts';
 import { pageAddress } from '../page-address.ts';
-import { embeddedProfile } from '../profiles/embedded.ts';
-import { connect } from '../urls.ts';
+import { openProfile } from '../profiles/profiles.ts';
+import { withBroker } from '../with-broker.ts';
 import { formatReport, reportJson, type VerifyReport, verify } from './verify.ts';
 
 const ANSWER_MS_MAX = 2_000;
@@ -35,7 +34,7 @@ export const statusCommand = command({
       return report.verdict === 'agree' ? 0 : 1;
     }
     const live = await liveHealth(options);
-    const stored = await withLog({ options, clock, log }, logStatus);
+    const stored = await withBroker({ options, clock, log }, logStatus);
     const status = {
       running: live !== null,
       status: live?.status ?? 'not running',
@@ -53,13 +52,13 @@ export const statusCommand = command({
 
 /** The accounting of the system as it runs, or as it was stopped. */
 async function verified(options: Options, clock: Clock, log: Log): Promise<VerifyReport> {
-  const { urls } = await connect(options, { start: false, clock, log });
-  const platform = embeddedProfile({ options, urls, clock, log });
+  const profile = await openProfile({ options, start: false, clock, log });
+  const { platform, shopUrls } = profile;
   try {
     return await verify({
-      shopUrl: urls.shop,
-      crmUrl: urls.crm,
-      broker: await platform.broker('dashboard'),
+      shopUrl: shopUrls.shop,
+      crmUrl: shopUrls.crm,
+      broker: await platform.broker('operator'),
       warehouse: await platform.warehouse('dashboard'),
       windows: async () => readAccounting(platform.dir('metrics')),
       capture: options.capture,
@@ -68,7 +67,7 @@ async function verified(options: Options, clock: Clock, log: Log): Promise<Verif
       clock,
     });
   } finally {
-    await platform.close();
+    await profile.close();
   }
 }
 

@@ -1,6 +1,4 @@
 // The embedded profile: PostgreSQL from npm (or an existing one), the log and the metrics store as SQLite files.
-import { mkdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { METRICS_TTL_MS } from '../../contracts/metrics.ts';
 import { TOPICS } from '../../contracts/topics.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -8,9 +6,6 @@ import type { Log } from '../../lib/log.ts';
 import { metricsStage } from '../../stages/metrics/embedded/stage.ts';
 import { sqliteBroker } from '../../stores/broker/sqlite-broker.ts';
 import { embeddedMetricsStore } from '../../stores/metrics-store/embedded-metrics-store.ts';
-import type { ChangeFeed, ShopDatabase } from '../../stores/shop/changes.ts';
-import { logicalFeed } from '../../stores/shop/logical-feed.ts';
-import { pollingFeed } from '../../stores/shop/polling-feed.ts';
 import { postgresShop } from '../../stores/shop/postgres-shop.ts';
 import { postgresShopNames } from '../../stores/shop/postgres-shop-names.ts';
 import { ensureShopSchema } from '../../stores/shop/schema.ts';
@@ -18,7 +13,9 @@ import { postgresWarehouse } from '../../stores/warehouse/postgres-warehouse.ts'
 import { once } from '../once.ts';
 import type { Options } from '../options.ts';
 import type { Platform } from '../platform.ts';
-import type { Urls } from '../urls.ts';
+import { connect, type Urls } from '../urls.ts';
+import { feedOf, Kept, stageDir } from './kept.ts';
+import type { OpenProfile, ProfileParts } from './profiles.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -29,22 +26,29 @@ export interface EmbeddedProfileParts {
   readonly log: Log;
 }
 
-export function embeddedProfile({ options, urls, clock, log }: EmbeddedProfileParts): Platform {
-  const dir = (name: string): string => {
-    const path = join(resolve(options.dataDir), name);
-    mkdirSync(path, { recursive: true });
-    return path;
+/** Opens the profile, with its PostgreSQL where the options leave a database to it. */
+export async function openEmbedded({ options, start, clock, log }: ProfileParts): Promise<OpenProfile> {
+  const { urls, postgres } = await connect(options, { start, clock, log });
+  const platform = embeddedProfile({ options, urls, clock, log });
+  const { shop, crm, dwh } = urls;
+  return {
+    platform,
+    postgres,
+    shopUrls: { shop, crm },
+    childOptions: { ...options, shopUrl: shop, crmUrl: crm, dwhUrl: dwh },
+    async close() {
+      await platform.close().catch((error: Error) => log.warn('a store did not close', { error }));
+      await postgres?.stop();
+    },
   };
-  const closers: (() => Promise<void>)[] = [];
-  const kept = <T extends { close(): Promise<void> }>(make: () => Promise<T>): (() => Promise<T>) =>
-    once(async () => {
-      const made = await make();
-      closers.unshift(() => made.close());
-      return made;
-    });
+}
+
+export function embeddedProfile({ options, urls, clock, log }: EmbeddedProfileParts): Platform {
+  const dir = stageDir(options);
+  const kept = new Kept();
   const schema = once(() => ensureShopSchema(urls.shop, urls.crm));
 
-  const broker = kept(async () => {
+  const broker = kept.once(async () => {
     const opened = sqliteBroker(logOptions(options, dir('log'), clock, log.child('log')));
     await opened.createTopics(Object.values(TOPICS));
     return opened;
@@ -55,22 +59,21 @@ export function embeddedProfile({ options, urls, clock, log }: EmbeddedProfilePa
     clock,
     log: (stage) => log.child(stage),
     dir,
-    shop: kept(async () => {
+    shop: kept.once(async () => {
       await schema();
       return postgresShop({ shopUrl: urls.shop, crmUrl: urls.crm });
     }),
-    names: kept(async () => postgresShopNames(urls.shop)),
+    names: kept.once(async () => postgresShopNames(urls.shop)),
     feeds: once(async () => {
       await schema();
-      const feeds = [
-        feed(options, 'instashop', urls.shop, clock, log),
-        feed(options, 'crm_db', urls.crm, clock, log),
+      const parts = { clock, log: log.child('capture') };
+      return [
+        kept.add(feedOf(options, 'instashop', { ...parts, url: urls.shop })),
+        kept.add(feedOf(options, 'crm_db', { ...parts, url: urls.crm })),
       ];
-      for (const one of feeds) closers.unshift(() => one.close());
-      return feeds;
     }),
     broker,
-    warehouse: kept(async () => {
+    warehouse: kept.once(async () => {
       const warehouse = postgresWarehouse({
         url: urls.dwh,
         clock,
@@ -82,7 +85,7 @@ export function embeddedProfile({ options, urls, clock, log }: EmbeddedProfilePa
       });
       return warehouse;
     }),
-    metricsStore: kept(async () =>
+    metricsStore: kept.once(async () =>
       embeddedMetricsStore({
         dir: dir('metrics-store'),
         clock,
@@ -92,9 +95,7 @@ export function embeddedProfile({ options, urls, clock, log }: EmbeddedProfilePa
     ),
     metrics: async () =>
       metricsStage({ broker: await broker(), clock, log: log.child('metrics'), dir: dir('metrics') }),
-    async close() {
-      for (const close of closers.splice(0)) await close();
-    },
+    close: () => kept.close(),
   };
 }
 
@@ -108,10 +109,3 @@ export const logOptions = (options: Options, dir: string, clock: Clock, log: Log
   // The store keeps an hour; what is older is in the engine's checkpoint.
   retentionMsByTopic: { [TOPICS.metrics.name]: 2 * METRICS_TTL_MS },
 });
-
-function feed(options: Options, database: ShopDatabase, url: string, clock: Clock, log: Log): ChangeFeed {
-  const parts = { url, database, clock, log: log.child('capture') };
-  return options.capture === 'logical'
-    ? logicalFeed(parts)
-    : pollingFeed({ ...parts, intervalMs: options.pollInterval });
-}

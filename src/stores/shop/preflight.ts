@@ -19,11 +19,15 @@ interface ServerFacts {
   readonly can_create: boolean;
 }
 
-/** What keeps capture from reading this database in this mode, each with its remedy. Never throws for the server. */
+/**
+ * What keeps capture from reading this database in this mode, each with its remedy. Never throws for the server.
+ * `creates`: this user is also to make what is missing there.
+ */
 export async function shopPreflight(
   url: string,
   database: ShopDatabase,
   mode: CaptureMode,
+  { creates }: { readonly creates: boolean } = { creates: true },
 ): Promise<readonly Finding[]> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   client.on('error', () => {});
@@ -35,7 +39,10 @@ export async function shopPreflight(
   try {
     const { rows } = await client.query<ServerFacts>(FACTS, [slotName(database)]);
     const tables = await tableFindings(client, database, mode);
-    return [...serverFindings(database, mode, rows[0]!), ...tables];
+    return [
+      ...serverFindings(database, mode, { ...rows[0]!, can_create: rows[0]!.can_create || !creates }),
+      ...tables,
+    ];
   } finally {
     await client.end();
   }
