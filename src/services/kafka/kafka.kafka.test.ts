@@ -133,10 +133,10 @@ describe('three Kafka brokers', () => {
   });
 
   test('other passwords than the data was made with are told', async () => {
-    const users = { ...kafka.passwords, 'instashop-admin': 'some other one' };
+    const users = { ...kafka.passwords, 'instashop-admin': 'some-other-one' };
     await assert.rejects(
       again({ users }),
-      (error) => error instanceof UserError && /password/.test(error.message),
+      (error) => error instanceof UserError && /refuses the password/.test(error.message),
     );
   });
 });

@@ -61,14 +61,14 @@ export interface KafkaCluster {
 /** A start after kill -9 reads logs again. */
 const READY_MS_MAX = 120_000;
 /** A broker that has just started may not know the users yet. */
-const REFUSED_MS_MAX = 15_000;
+const REFUSED_MS_MAX = 10_000;
 /** A node that hands over takes 1 to 3 s; one that waits for a majority that is gone would take minutes. */
 const STOP_STEPS: StopSteps = [
   ['SIGCONT', 0],
   ['SIGTERM', 20_000],
   ['SIGKILL', 5_000],
 ];
-const KILL_AFTER_S = 5;
+const KILL_AFTER_S = 2;
 
 /** How the processes of the data folder are recognized, in the order of NODE_IDS. */
 export const kafkaMarks = (dataDir: string): readonly ProcessMark[] =>

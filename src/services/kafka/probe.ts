@@ -1,4 +1,5 @@
 import { Admin, AuthenticationError, MultipleErrors } from '@platformatic/kafka';
+import { guardKafkaConnections } from '../../lib/kafka-guard.ts';
 
 export interface Login {
   readonly username: string;
@@ -6,8 +7,9 @@ export interface Login {
 }
 
 /** A client that gives up at once, for asking whether and what a broker answers. */
-export const probeClient = (ports: readonly number[], { username, password }: Login): Admin =>
-  new Admin({
+export function probeClient(ports: readonly number[], { username, password }: Login): Admin {
+  guardKafkaConnections();
+  return new Admin({
     clientId: 'instashop-launcher',
     bootstrapBrokers: ports.map((port) => `127.0.0.1:${port}`),
     sasl: { mechanism: 'SCRAM-SHA-256', username, password },
@@ -16,6 +18,7 @@ export const probeClient = (ports: readonly number[], { username, password }: Lo
     timeout: 3_000,
     requestTimeout: 3_000,
   });
+}
 
 /** Brokers that take part, as the broker at `port` sees it. Rejects where it does not answer. */
 export async function brokersSeenAt(port: number, login: Login): Promise<ReadonlySet<number>> {
