@@ -1,5 +1,5 @@
 // Files from the network into a folder that all runs share: each is fetched once and checked against its digest.
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -79,7 +79,7 @@ async function fetchFile(
 ): Promise<void> {
   const url = `${baseUrl.replace(/\/+$/, '')}/${file.path}`;
   const target = join(folder, file.path);
-  const part = `${target}${PART}${process.pid}`;
+  const part = `${target}${PART}${randomUUID()}`;
   let counted = 0;
   let attempt = 0;
   const once = async (): Promise<void> => {
