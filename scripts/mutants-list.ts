@@ -35,7 +35,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'enrichment acknowledges before it writes',
     file: 'src/stages/enrichment/enrichment.ts',
-    ...swapped('      await broker.append(output);\n', '      await batch.ack();\n'),
+    replace: '      await allSettled(',
+    by: '      await batch.ack();\n      await allSettled(',
     test: {
       file: 'src/stages/enrichment/enrichment.test.ts',
       name: 'nothing is acknowledged before its items are in the log',
@@ -54,8 +55,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'capture acknowledges to the shop before its state is durable',
     file: `${CAPTURE}/capture-database.ts`,
-    replace: '    this.#state.save(this.#place);\n',
-    by: '    this.#parts.feed.ack(this.#place.acknowledged);\n    this.#state.save(this.#place);\n',
+    ...swapped(
+      '    this.#state.finishSave(place, logged);\n    this.#savedPlace = place;\n',
+      '    this.#parts.feed.ack(place.acknowledged);\n',
+    ),
     test: {
       file: `${CAPTURE}/repeated-delivery.test.ts`,
       name: 'the shop is told nothing of what the state could not keep',

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { CAPTURE_STATE_TOPIC } from '../contracts/topics.ts';
 import { seededRandom } from '../lib/random.ts';
 import type { Stage } from '../lib/stage.ts';
 import { capture } from '../stages/capture/capture.ts';
@@ -25,6 +26,7 @@ export const PIPELINE: Readonly<Record<StageName, (platform: Platform) => Made>>
       feeds: await p.feeds(),
       names: await p.names(),
       broker: await p.broker('capture'),
+      stateTopic: p.options.profile === 'cluster' ? CAPTURE_STATE_TOPIC : null,
     }),
   enrichment: async (p) => enrichment({ ...common(p, 'enrichment'), broker: await p.broker('enrichment') }),
   loader: async (p) =>

@@ -60,10 +60,10 @@ export function supervise<S extends Stage & { url?(): string | null }>(
     await clock.sleep(delayMs, signal);
   };
 
-  const shownState = (): StageHealth['state'] =>
-    state === 'running' && failures > 0 && clock.now() - runningSince < RECOVERED_AFTER_MS
-      ? 'retrying'
-      : state;
+  const shownState = (own: StageHealth['state'] | undefined): StageHealth['state'] => {
+    if (state !== 'running' || own === 'standby') return state === 'running' ? 'standby' : state;
+    return failures > 0 && clock.now() - runningSince < RECOVERED_AFTER_MS ? 'retrying' : state;
+  };
 
   return {
     name,
@@ -83,11 +83,14 @@ export function supervise<S extends Stage & { url?(): string | null }>(
       state = 'stopped';
     },
     stop: () => stopping.abort(),
-    health: () => ({
-      ...(stage?.health() ?? healthOf(name, clock, stageCounts())),
-      state: shownState(),
-      errors,
-      last_error: lastError,
-    }),
+    health: () => {
+      const own = stage?.health();
+      return {
+        ...(own ?? healthOf(name, clock, stageCounts())),
+        state: shownState(own?.state),
+        errors,
+        last_error: lastError,
+      };
+    },
   };
 }

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 
-/** PostgreSQL conditions that pass by themselves: serialization, deadlock, resources, operator intervention. */
-const RETRYABLE_SQLSTATE = /^(08...|40001|40P01|53...|57P0[1-5]|55P03|58030)$/;
+/** PostgreSQL conditions that pass by themselves: serialization, deadlock, resources, time-outs, the operator. */
+const RETRYABLE_SQLSTATE = /^(08...|25P03|40001|40P01|53...|57P0[1-5]|55P03|58030)$/;
 const RETRYABLE_CODE = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -4,6 +4,7 @@ import {
   type Broker,
   type BrokerRecord,
   type Claim,
+  FencedError,
   OffsetOutOfRangeError,
   type OutgoingRecord,
   type PartitionState,
@@ -12,6 +13,7 @@ import {
   type TopicPartition,
   topicPartition,
 } from '../../src/stores/broker/broker.ts';
+import { SharedGroups } from './shared-groups.ts';
 
 type Offsets = Map<TopicPartition, number>;
 
@@ -19,6 +21,10 @@ export class MemoryBroker implements Broker {
   readonly recordBytesMax = 1 << 20;
   /** Called before each append and commit; what it throws is the call's fault. */
   before: (call: 'append' | 'commit', records: readonly OutgoingRecord[]) => void = () => {};
+  /** Awaited before a claim's append is done: a process that is frozen there wakes up later. */
+  hold: ((owner: string) => Promise<void>) | null = null;
+  readonly #claims = new Map<string, Claim>();
+  readonly #sharing = new SharedGroups();
   readonly #logs = new Map<TopicPartition, BrokerRecord[]>();
   readonly #groups = new Map<string, Offsets>();
   #woken = Promise.withResolvers<void>();
@@ -44,11 +50,77 @@ export class MemoryBroker implements Broker {
       const log = this.#log(record.topic, record.partition);
       log.push({ ...record, offset: log.length, timestamp: record.timestamp ?? 0 });
     }
-    this.#woken.resolve();
-    this.#woken = Promise.withResolvers();
+    this.#wake();
   };
 
-  claim = async (): Promise<Claim> => ({ append: (records) => this.append(records) });
+  /** A claim's appends are looked at again after `before`, where a test may let another one claim. */
+  claim = async (owner: string, partitions: readonly TopicPartition[]): Promise<Claim> => {
+    const claim: Claim = {
+      append: async (records) => {
+        const strange = records.find(
+          (record) => !claimed.has(topicPartition(record.topic, record.partition)),
+        );
+        if (strange) throw new Error(`${strange.topic}/${strange.partition} is not claimed`);
+        await this.hold?.(owner);
+        if (this.#claims.get(owner) !== claim) throw new FencedError(owner);
+        await this.append(records);
+      },
+    };
+    const claimed = new Set(partitions);
+    this.#claims.set(owner, claim);
+    return claim;
+  };
+
+  /** Hands everything that a reader of a group has to the others, as when it is silent for too long. */
+  expel = (group: string, which = 0): void => {
+    this.#sharing.expel(group, which);
+    this.#wake();
+  };
+
+  async *#readShared(options: ReadOptions): AsyncGenerator<ReadBatch> {
+    const { group, topics, signal } = options;
+    const all = topics.flatMap((topic) =>
+      this.#partitionsOf(topic).map((partition) => topicPartition(topic, partition)),
+    );
+    const member = this.#sharing.join(group, all);
+    const leave = () => {
+      this.#sharing.leave(group, member);
+      this.#wake();
+    };
+    signal.addEventListener('abort', leave);
+    this.#wake();
+    try {
+      const next: Offsets = new Map();
+      while (!signal.aborted) {
+        const wake = this.#woken.promise;
+        const { gained, lost } = this.#sharing.settle(group, member);
+        if (lost.length > 0) this.#wake();
+        for (const key of lost) next.delete(key);
+        if (gained.length > 0) {
+          for (const [key, offset] of await this.#startOffsets(options, gained)) next.set(key, offset);
+        }
+        const batch = this.#nextBatch(next, options);
+        if (signal.aborted) return;
+        if (batch) yield { ...batch, ack: () => this.#ackShared(options, member, batch) };
+        else await Promise.race([wake, aborted(signal)]);
+      }
+    } finally {
+      leave();
+    }
+  }
+
+  async #ackShared({ group }: ReadOptions, member: object, batch: ReadBatch): Promise<void> {
+    const after = new Map(
+      batch.records.map(({ topic, partition, offset }) => [topicPartition(topic, partition), offset + 1]),
+    );
+    for (const key of after.keys()) if (!this.#sharing.has(member, key)) after.delete(key);
+    await this.commit(group, after);
+  }
+
+  #wake(): void {
+    this.#woken.resolve();
+    this.#woken = Promise.withResolvers();
+  }
 
   async *#read(options: ReadOptions): AsyncGenerator<ReadBatch> {
     const next = await this.#startOffsets(options);
@@ -85,7 +157,8 @@ export class MemoryBroker implements Broker {
 
   close = async (): Promise<void> => {};
 
-  read = (options: ReadOptions): AsyncIterable<ReadBatch> => this.#read(options);
+  read = (options: ReadOptions): AsyncIterable<ReadBatch> =>
+    options.shared ? this.#readShared(options) : this.#read(options);
 
   #log(topic: string, partition: number): BrokerRecord[] {
     const log = this.#logs.get(topicPartition(topic, partition));
@@ -98,22 +171,22 @@ export class MemoryBroker implements Broker {
     return keys.map((key) => Number(key.split('/')[1]));
   }
 
-  async #startOffsets({ topics, group, from = new Map() }: ReadOptions): Promise<Offsets> {
-    const next: Offsets = new Map();
-    const assigned = topics.flatMap((topic) =>
+  async #startOffsets(
+    { topics, group, from = new Map() }: ReadOptions,
+    assigned: readonly TopicPartition[] = topics.flatMap((topic) =>
       this.#partitionsOf(topic).map((partition) => topicPartition(topic, partition)),
-    );
+    ),
+  ): Promise<Offsets> {
     const given = typeof from === 'function' ? await from(assigned) : from;
-    for (const topic of topics) {
-      for (const partition of this.#partitionsOf(topic)) {
-        const key = topicPartition(topic, partition);
+    return new Map(
+      assigned.map((key) => {
         const offset = given.get(key) ?? this.#groups.get(group)?.get(key) ?? 0;
-        const end = this.#log(topic, partition).length;
-        if (offset > end) throw new OffsetOutOfRangeError(topic, partition, offset, 0, end);
-        next.set(key, offset);
-      }
-    }
-    return next;
+        const end = this.#logs.get(key)!.length;
+        const [topic, partition] = key.split('/') as [string, string];
+        if (offset > end) throw new OffsetOutOfRangeError(topic, Number(partition), offset, 0, end);
+        return [key, offset];
+      }),
+    );
   }
 
   #nextBatch(next: Offsets, { recordsMax = 500, group }: ReadOptions): ReadBatch | null {

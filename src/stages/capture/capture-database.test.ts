@@ -33,6 +33,8 @@ function pushedFeed() {
   });
   const feed: ChangeFeed = {
     database: 'crm_db',
+    acquire: async () => {},
+    release: async () => {},
     open: async () => ({
       commit: 0n,
       ackTo: 1n,
@@ -72,10 +74,12 @@ test('nothing is saved of a change whose events are not in the log yet', async (
       recordBytesMax: broker.recordBytesMax,
       partitions: (topic) => broker.partitions(topic),
       read: (options) => broker.read(options),
-      append: async (records) => {
-        await hold;
-        await broker.append(records);
-      },
+      claim: async () => ({
+        append: async (records) => {
+          await hold;
+          await broker.append(records);
+        },
+      }),
     },
     clock,
     log: silentLog,

@@ -1,5 +1,5 @@
 // One database's changes into the log.
-import { CAPTURED_TOPICS, HEADERS } from '../../contracts/topics.ts';
+import { CAPTURED_TOPICS, HEADERS, type Topic } from '../../contracts/topics.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
@@ -7,6 +7,7 @@ import { commitOf, type Position, positionOf } from '../../lib/position.ts';
 import type { StageCounts } from '../../lib/stage.ts';
 import {
   type Broker,
+  type Claim,
   LOG_MADE_ANEW_REMEDY,
   type OutgoingRecord,
   topicPartition,
@@ -16,8 +17,10 @@ import type { ChangeFeed, ChangeSet, ShopDatabase } from '../../stores/shop/chan
 import type { ShopNames } from '../../stores/shop/shop-names.ts';
 import { Assembler } from './assembler.ts';
 import { type CapturePlace, CaptureState } from './capture-state.ts';
+import { claimOf, topicsOf, waitForFeed } from './hot-standby.ts';
 import { isDeadLetter, isPublished, recordOf } from './records.ts';
 import { takeSnapshot } from './snapshot.ts';
+import { StateChangelog } from './state-changelog.ts';
 
 /** The state is saved, and the shop told, this often at least while something changes, */
 const SAVE_INTERVAL_MS = 1_000;
@@ -38,7 +41,9 @@ export interface DatabaseFigures {
 export interface DatabaseParts {
   readonly feed: ChangeFeed;
   readonly names: ShopNames;
-  readonly broker: Pick<Broker, 'append' | 'partitions' | 'read' | 'recordBytesMax'>;
+  readonly broker: Pick<Broker, 'claim' | 'partitions' | 'read' | 'recordBytesMax'>;
+  /** Where the state is kept for whoever takes over; null: nobody can. */
+  readonly stateTopic: Topic | null;
   readonly clock: Clock;
   readonly log: Log;
   readonly dir: string;
@@ -48,53 +53,86 @@ export interface DatabaseParts {
   readonly retentionMs: number;
   readonly counts: StageCounts;
   readonly report: (figures: DatabaseFigures) => void;
+  /** Databases that another capture works on. */
+  readonly waiting: Set<ShopDatabase>;
 }
 
 /** Runs until the signal aborts; state, feed and log agree at every moment it may be killed at. */
 export async function captureDatabase(parts: DatabaseParts, signal: AbortSignal): Promise<void> {
-  const state = new CaptureState(parts.dir, parts.feed.database, parts.clock, parts.retentionMs);
+  const { broker, clock, dir, feed, retentionMs, stateTopic: topic, waiting } = parts;
+  const { database } = feed;
+  const state = new CaptureState(dir, database, clock, retentionMs);
   try {
-    const work = new DatabaseCapture(parts, state);
-    await work.start();
+    const topicIds = await topicIdsOf(parts);
+    verifyTopics(state, database, topicIds);
+    const changelog = topic && new StateChangelog({ broker, topic, database, state, clock });
+    if (!(await waitForFeed(feed, changelog, () => waiting.add(database), signal))) return;
+    waiting.delete(database);
+    const work = new DatabaseCapture(parts, state, changelog);
+    await work.start(topicIds);
     await work.run(signal);
   } catch (error) {
     throw state.fault(error);
   } finally {
+    waiting.delete(database);
+    await feed.release();
     state.close();
   }
+}
+
+async function topicIdsOf({ broker, stateTopic }: DatabaseParts): Promise<string> {
+  const topics = stateTopic ? [...CAPTURED_TOPICS, stateTopic] : CAPTURED_TOPICS;
+  const ids = await Promise.all(topics.map(async ({ name }) => (await broker.partitions(name))[0]!.topicId));
+  return ids.join(' ');
+}
+
+function verifyTopics(state: CaptureState, database: ShopDatabase, topicIds: string): void {
+  const remembered = state.topicIds();
+  if (remembered === null || remembered === topicIds) return;
+  throw new UserError(
+    `the log was made anew: the capture state of ${database} belongs to another one`,
+    LOG_MADE_ANEW_REMEDY,
+  );
 }
 
 class DatabaseCapture {
   readonly #parts: DatabaseParts;
   readonly #state: CaptureState;
+  readonly #changelog: StateChangelog | null;
   readonly #assembler: Assembler;
   readonly #tails = new Map<string, Position>();
   #place!: CapturePlace;
   #savedPlace!: CapturePlace;
   #savedAt: number;
   #taking = false;
+  #claim!: Claim;
+  /** The save under way: with a changelog, capture goes on meanwhile. */
+  #saving: Promise<void> = Promise.resolve();
 
-  constructor(parts: DatabaseParts, state: CaptureState) {
+  constructor(parts: DatabaseParts, state: CaptureState, changelog: StateChangelog | null) {
     this.#parts = parts;
     this.#state = state;
+    this.#changelog = changelog;
     this.#assembler = new Assembler(state, parts.names, parts.broker.recordBytesMax);
     this.#savedAt = parts.clock.now();
   }
 
-  async start(): Promise<void> {
-    const { feed, broker, log, resnapshot } = this.#parts;
-    const topicIds: string[] = [];
-    for (const { name } of CAPTURED_TOPICS) {
+  /** With the feed ours. Nothing that anybody before us wrote can enter the log after the claim: then tails count. */
+  async start(topicIds: string): Promise<void> {
+    const { feed, broker, log, resnapshot, stateTopic } = this.#parts;
+    this.#claim = await broker.claim(...claimOf(feed.database, stateTopic));
+    await this.#changelog?.takeOver(this.#claim, resnapshot.has(feed.database));
+    for (const { name } of topicsOf(feed.database)) {
       for (const record of await lastWritten(broker, name)) {
         const position = record?.headers[HEADERS.position];
         if (record && position) this.#tails.set(topicPartition(name, record.partition), position);
       }
-      topicIds.push((await broker.partitions(name))[0]!.topicId);
     }
+    verifyTopics(this.#state, feed.database, topicIds);
     const place = this.#state.place();
-    this.#verify(place, topicIds.join(' '));
+    this.#verify(place);
     // What an earlier snapshot left to publish comes before anything of another one.
-    await this.#publishSpool();
+    await this.#publishSnapshot();
     const memory = place === null || resnapshot.has(feed.database) ? null : place;
     const snapshot = await feed.open(memory);
     if (snapshot !== null) {
@@ -107,7 +145,7 @@ class DatabaseCapture {
           state: this.#state,
           assembler: this.#assembler,
           mainCurrency: this.#parts.mainCurrency,
-          topicIds: topicIds.join(' '),
+          topicIds,
           toRecord: (draft, position) =>
             recordOf(draft, position, { recordBytesMax: broker.recordBytesMax, snapshot: true }),
           progress: (rows) => log.info('reading the tables', { database: feed.database, rows }),
@@ -119,13 +157,13 @@ class DatabaseCapture {
     }
     this.#place = this.#state.place()!;
     this.#savedPlace = this.#place;
-    await this.#publishSpool();
+    await this.#publishSnapshot();
   }
 
   /** Positions of another server or mode may be lower than those in the log: they would be taken for published. */
   #verifyRising(commit: bigint): void {
     const { database } = this.#parts.feed;
-    const highest = this.#ownTails().toSorted().at(-1);
+    const highest = [...this.#tails.values()].toSorted().at(-1);
     if (highest === undefined || commit > commitOf(highest)) return;
     throw new UserError(
       `the changes of ${database} have lower positions than the log: another server, an older state of it, or ` +
@@ -134,28 +172,30 @@ class DatabaseCapture {
     );
   }
 
-  #ownTails(): readonly Position[] {
+  #verify(place: CapturePlace | null): void {
     const { database } = this.#parts.feed;
-    const own = database === 'instashop' ? CAPTURED_TOPICS.slice(0, 1) : CAPTURED_TOPICS.slice(1);
-    const names = new Set<string>(own.map(({ name }) => name));
-    return [...this.#tails].filter(([key]) => names.has(key.split('/')[0]!)).map(([, position]) => position);
-  }
-
-  #verify(place: CapturePlace | null, topicIds: string): void {
-    const { database } = this.#parts.feed;
-    const remembered = this.#state.topicIds();
-    if (place !== null && remembered !== topicIds) {
+    const tails = [...this.#tails.values()];
+    const foreign = this.#changelog?.foreignSnapshot ?? null;
+    if (foreign !== null && tails.some((tail) => commitOf(tail) >= BigInt(foreign.split('/')[0]!))) {
       throw new UserError(
-        `the log was made anew: the capture state of ${database} belongs to another one`,
-        LOG_MADE_ANEW_REMEDY,
+        `another capture was publishing a snapshot of ${database} when it ended, and has the rest of it`,
+        'Start that one again, with its data folder: it goes on. If the folder is lost, use `instashop reset`.',
       );
     }
-    if (place === null && this.#ownTails().length > 0) {
+    if (place === null && tails.length > 0) {
       throw new UserError(
         `the log holds events of ${database}, but the capture state that belongs to them is missing`,
         'Bring the state back from a backup, or start over with `instashop reset`.',
       );
     }
+  }
+
+  /** What of a snapshot is not in the log yet: its events, then its rows for whoever takes over. */
+  async #publishSnapshot(): Promise<void> {
+    const unlogged = this.#changelog && this.#state.unloggedSnapshot();
+    if (unlogged !== null) await this.#changelog!.announce(unlogged);
+    await this.#publishSpool();
+    if (unlogged !== null) await this.#changelog!.saveSnapshot();
   }
 
   async #publishSpool(): Promise<void> {
@@ -182,9 +222,11 @@ class DatabaseCapture {
       }
     } finally {
       ended.abort();
+      await Promise.allSettled([this.#saving]);
       await watch;
     }
-    this.#save();
+    await this.#saving;
+    await this.#save();
   }
 
   /** Saves what is left when the feed falls quiet, and asks how far behind we are. Rejects when it cannot save. */
@@ -194,7 +236,9 @@ class DatabaseCapture {
       await clock.sleep(SAVE_INTERVAL_MS, signal);
       if (signal.aborted) return;
       // While sets are taken the state is ahead of the place, and what is saved then could not be taken again.
-      if (!this.#taking && this.#isDue()) this.#save();
+      await this.#saving;
+      if (!this.#taking && this.#isDue()) this.#beginSave();
+      if (this.#changelog === null) await this.#saving;
       try {
         const { behind, retainedWalBytes } = await feed.lag(this.#place.acknowledged);
         report({
@@ -217,7 +261,10 @@ class DatabaseCapture {
       await this.#append(records);
       records = [];
       this.#place = reached;
-      if (this.#state.dirtyCount > DIRTY_ROWS_MAX || this.#isDue()) this.#save();
+      if (!this.#isFull() && !this.#isDue()) return;
+      await this.#saving;
+      this.#beginSave();
+      if (this.#changelog === null) await this.#saving;
     };
     await this.#assembler.prepare(sets);
     for (const set of sets) {
@@ -241,7 +288,7 @@ class DatabaseCapture {
         acknowledged: set.last ? set.ackTo : reached.acknowledged,
       };
       if (set.xid !== '') counts.newestAt = Math.max(counts.newestAt ?? 0, set.committedAt);
-      if (records.length >= APPEND_RECORDS) await flush();
+      if (records.length >= APPEND_RECORDS || this.#isFull()) await flush();
     }
     await flush();
   }
@@ -253,7 +300,7 @@ class DatabaseCapture {
 
   async #append(records: readonly OutgoingRecord[]): Promise<void> {
     if (records.length === 0) return;
-    await this.#parts.broker.append(records);
+    await this.#claim.append(records);
     const refused = records.filter(isDeadLetter).length;
     this.#parts.counts.deadLetters += refused;
     this.#parts.counts.processed += records.length - refused;
@@ -265,12 +312,29 @@ class DatabaseCapture {
     return waited >= (this.#state.dirtyCount > 0 ? SAVE_INTERVAL_MS : LIFE_INTERVAL_MS);
   }
 
-  /** Makes the place durable, then tells the shop: never the other way round. */
-  #save(): void {
-    if (this.#place === this.#savedPlace) return;
-    this.#state.save(this.#place);
-    this.#savedPlace = this.#place;
+  #isFull(): boolean {
+    return this.#state.dirtyCount > DIRTY_ROWS_MAX;
+  }
+
+  /** Its fault is thrown by whoever awaits it. */
+  #beginSave(): void {
     this.#savedAt = this.#parts.clock.now();
-    this.#parts.feed.ack(this.#place.acknowledged);
+    this.#saving = this.#save();
+    this.#saving.catch(() => {});
+  }
+
+  /** Makes the place durable, for whoever takes over first, then tells the shop: never the other way round. */
+  async #save(): Promise<void> {
+    const place = this.#place;
+    if (place === this.#savedPlace) return;
+    this.#state.beginSave();
+    let logged: number | null = null;
+    if (this.#changelog !== null) {
+      const rows = this.#state.savedRows();
+      logged = await this.#changelog.save(rows, { ...this.#state.head(), place, publishing: null });
+    }
+    this.#state.finishSave(place, logged);
+    this.#savedPlace = place;
+    this.#parts.feed.ack(place.acknowledged);
   }
 }

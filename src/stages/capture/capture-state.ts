@@ -23,6 +23,7 @@ const PRUNE_ROWS = 2_000;
 
 export const KINDS = { sale: 0, interaction: 1 } as const;
 export type Kind = (typeof KINDS)[keyof typeof KINDS];
+const ALL_KINDS = [KINDS.sale, KINDS.interaction] as const;
 
 /** How far capture has come. Everything up to `commit`, `part` is published and in this state. */
 export interface CapturePlace {
@@ -31,9 +32,40 @@ export interface CapturePlace {
   readonly acknowledged: bigint;
 }
 
+/** A row as it is saved: body null: deleted in the shop, undefined: forgotten here. */
+export interface StateRow {
+  readonly kind: Kind;
+  readonly id: number;
+  readonly body: string | null | undefined;
+}
+
+/** All that is known beside the rows. */
+export interface StateHead {
+  /** null before the first snapshot was taken whole. */
+  readonly place: CapturePlace | null;
+  /** Ids of the topics this state was published to, as text. */
+  readonly topicIds: string | null;
+  /** Highest id ever forgotten, by kind. */
+  readonly forgotten: readonly [number, number];
+  /** Name of a snapshot whose events may be in the log while its rows are not all in the state. */
+  readonly publishing: string | null;
+}
+
+interface Stretch {
+  readonly from: readonly [number, number];
+  readonly to: readonly [number, number];
+  /** Epoch seconds. */
+  readonly before: number;
+  readonly next: { kind: number; id: number };
+}
+const STRETCH = '(kind, id) > (?, ?) AND (kind, id) <= (?, ?) AND touched < ?';
+
+type Dirty = readonly [Map<number, string | null>, Map<number, string | null>];
+const NOTHING = (): Dirty => [new Map(), new Map()];
+
 /**
  * What capture knows of the shop as of one place of the feed: the body of each sale and interaction. Changes are kept
- * in memory until `save`, which makes them and the place durable at once. So after a crash the same change sets meet
+ * in memory until a save, which makes them and the place durable at once. So after a crash the same change sets meet
  * the same state again and make the same events.
  */
 export class CaptureState {
@@ -44,11 +76,14 @@ export class CaptureState {
   readonly #get: StatementSync;
   readonly #put: StatementSync;
   readonly #remember: StatementSync;
-  readonly #dirty = [new Map<number, string | null>(), new Map<number, string | null>()] as const;
+  #dirty: Dirty = NOTHING();
+  /** What a save that has begun is making durable; `get` still answers from it. */
+  #saving: Dirty = NOTHING();
   /** By kind: ids above are in neither file nor memory. */
   readonly #highest: [number, number];
   #generation: number;
   #pruned: { kind: number; id: number } = { kind: 0, id: 0 };
+  #looking: Stretch | null = null;
   /** Highest id ever forgotten, by kind. */
   readonly #forgotten: [number, number];
 
@@ -97,6 +132,8 @@ export class CaptureState {
   get(kind: Kind, id: number): string | null | undefined {
     const dirty = this.#dirty[kind].get(id);
     if (dirty !== undefined) return dirty;
+    const saving = this.#saving[kind].get(id);
+    if (saving !== undefined) return saving;
     // New ids rise, so that most need no look at the file.
     if (id > this.#highest[kind]) return undefined;
     const row = this.#get.get(kind, id);
@@ -119,10 +156,39 @@ export class CaptureState {
 
   /** When it throws, what was put since the last save may be lost: make the state anew. */
   save(place: CapturePlace): void {
+    this.beginSave();
+    this.finishSave(place, null);
+  }
+
+  /** Puts aside what changed since the last save, to be made durable by `finishSave`. One save at a time. */
+  beginSave(): void {
+    this.#saving = this.#dirty;
+    this.#dirty = NOTHING();
+  }
+
+  /** What was put aside, and what `finishSave` will forget. */
+  savedRows(): readonly StateRow[] {
+    const rows: StateRow[] = [];
+    for (const kind of ALL_KINDS) {
+      for (const [id, body] of this.#saving[kind]) rows.push({ kind, id, body });
+    }
+    const { from, to, before } = this.#stretch();
+    const old = this.#db.prepare(`SELECT kind, id FROM entity WHERE ${STRETCH}`).all(...from, ...to, before);
+    for (const row of old) {
+      const [kind, id] = [row['kind'] as Kind, Number(row['id'])];
+      this.#forgotten[kind] = Math.max(this.#forgotten[kind], id);
+      if (!this.#saving[kind].has(id)) rows.push({ kind, id, body: undefined });
+    }
+    return rows;
+  }
+
+  /** Makes durable what was put aside, with its place and the next offset of the changelog that has it as well. */
+  finishSave(place: CapturePlace, changelogOffset: number | null): void {
     transaction(this.#db, () => {
-      this.#writeDirty();
+      this.#writeDirty(this.#saving);
       this.#prune();
       this.#writePlace(place);
+      if (changelogOffset !== null) this.#remember.run('changelog_offset', String(changelogOffset));
     });
   }
 
@@ -132,34 +198,48 @@ export class CaptureState {
     this.#remember.run('acknowledged', String(acknowledged));
   }
 
-  #writeDirty(): void {
+  #writeDirty(dirty: Dirty): void {
     const touched = Math.floor(this.#clock.now() / 1000);
-    for (const kind of [KINDS.sale, KINDS.interaction]) {
-      for (const [id, body] of this.#dirty[kind]) this.#put.run(kind, id, body, this.#generation, touched);
-      this.#dirty[kind].clear();
+    for (const kind of ALL_KINDS) {
+      for (const [id, body] of dirty[kind]) this.#put.run(kind, id, body, this.#generation, touched);
+      dirty[kind].clear();
     }
   }
 
-  /** Forgets what was not touched within the retention, a stretch of ids a time. */
-  #prune(): void {
+  /** The rows that are looked at next for being older than the retention, and what is older. */
+  #stretch(): Stretch {
+    if (this.#looking !== null) return this.#looking;
     const { kind, id } = this.#pruned;
     const end = this.#db
       .prepare('SELECT kind, id FROM entity WHERE (kind, id) > (?, ?) ORDER BY kind, id LIMIT 1 OFFSET ?')
       .get(kind, id, PRUNE_ROWS);
-    const [endKind, endId] = end ? [Number(end['kind']), Number(end['id'])] : [KINDS.interaction + 1, 0];
-    const before = Math.floor((this.#clock.now() - this.#retentionMs) / 1000);
+    const to = end ? ([Number(end['kind']), Number(end['id'])] as const) : null;
+    this.#looking = {
+      from: [kind, id],
+      to: to ?? [KINDS.interaction + 1, 0],
+      before: Math.floor((this.#clock.now() - this.#retentionMs) / 1000),
+      next: to === null ? { kind: 0, id: 0 } : { kind: to[0], id: to[1] },
+    };
+    return this.#looking;
+  }
+
+  /** Forgets what was not touched within the retention, a stretch of ids a time. */
+  #prune(): void {
+    const { from, to, before, next } = this.#stretch();
     const gone = this.#db
-      .prepare(
-        `DELETE FROM entity WHERE (kind, id) > (?, ?) AND (kind, id) <= (?, ?) AND touched < ?
-         RETURNING kind, id`,
-      )
-      .all(kind, id, endKind, endId, before);
+      .prepare(`DELETE FROM entity WHERE ${STRETCH} RETURNING kind, id`)
+      .all(...from, ...to, before);
     for (const row of gone) {
       const of = row['kind'] as Kind;
       this.#forgotten[of] = Math.max(this.#forgotten[of], Number(row['id']));
-      this.#remember.run(`forgotten_${of}`, String(this.#forgotten[of]));
     }
-    this.#pruned = end ? { kind: endKind, id: endId } : { kind: 0, id: 0 };
+    if (gone.length > 0) this.#writeForgotten();
+    this.#pruned = next;
+    this.#looking = null;
+  }
+
+  #writeForgotten(): void {
+    for (const kind of ALL_KINDS) this.#remember.run(`forgotten_${kind}`, String(this.#forgotten[kind]));
   }
 
   /**
@@ -168,6 +248,8 @@ export class CaptureState {
    */
   async takeSnapshot(parts: {
     readonly place: CapturePlace;
+    /** Tells this snapshot from every other one, until `snapshotLogged`. */
+    readonly name: string;
     readonly topicIds: string;
     readonly fill: (spool: (record: OutgoingRecord) => void) => Promise<void>;
     readonly gone: (
@@ -181,19 +263,21 @@ export class CaptureState {
     const insert = this.#db.prepare('INSERT INTO spool VALUES (?, ?, ?, ?, ?, ?)');
     const spool = ({ topic, partition, key, value, headers }: OutgoingRecord) => {
       insert.run(ordinal++, topic, partition, key, value, JSON.stringify(headers));
-      if (this.dirtyCount > 10_000) this.#writeDirty();
+      if (this.dirtyCount > 10_000) this.#writeDirty(this.#dirty);
     };
     this.#db.exec('BEGIN IMMEDIATE');
     try {
+      this.#writeDirty(this.#dirty);
       this.#generation += 1;
       await parts.fill(spool);
-      this.#writeDirty();
+      this.#writeDirty(this.#dirty);
       const left = this.#db
         .prepare('SELECT kind, id, body FROM entity WHERE generation < ? AND body IS NOT NULL')
         .all(this.#generation);
       for (const { kind, id, body } of left) await parts.gone(kind as Kind, Number(id), String(body), spool);
-      this.#writeDirty();
+      this.#writeDirty(this.#dirty);
       this.#writePlace(parts.place);
+      this.#remember.run('snapshot', parts.name);
       this.#remember.run('topic_ids', parts.topicIds);
       this.#remember.run('generation', String(this.#generation));
       this.#db.exec('COMMIT');
@@ -220,6 +304,87 @@ export class CaptureState {
 
   clearSpool(): void {
     this.#db.exec('DELETE FROM spool');
+  }
+
+  head(): StateHead {
+    const publishing = this.#memory('publishing') || null;
+    return { place: this.place(), topicIds: this.topicIds(), forgotten: [...this.#forgotten], publishing };
+  }
+
+  /** Next offset of the changelog that this state reflects; null: it was never kept in one. */
+  changelogOffset(): number | null {
+    const offset = this.#memory('changelog_offset');
+    return offset === null ? null : Number(offset);
+  }
+
+  /** Name of the snapshot that is in this state and not yet in the changelog. */
+  unloggedSnapshot(): string | null {
+    return this.#memory('snapshot');
+  }
+
+  /** All rows of the newest snapshot, from the row after the given one, at most `limit`. */
+  snapshotRows(after: { readonly kind: number; readonly id: number }, limit: number): readonly StateRow[] {
+    const rows = this.#db
+      .prepare(
+        `SELECT kind, id, body FROM entity WHERE (kind, id) > (?, ?) AND generation = ?
+         ORDER BY kind, id LIMIT ?`,
+      )
+      .all(after.kind, after.id, this.#generation, limit);
+    return rows.map(({ kind, id, body }) => ({
+      kind: kind as Kind,
+      id: Number(id),
+      body: body as string | null,
+    }));
+  }
+
+  snapshotLogged(changelogOffset: number): void {
+    transaction(this.#db, () => {
+      this.#remember.run('changelog_offset', String(changelogOffset));
+      this.#db.exec("DELETE FROM memory WHERE name IN ('snapshot', 'publishing')");
+    });
+  }
+
+  /**
+   * Takes over what another capture saved: rows, up to the next offset of the changelog. Without a head they are of a
+   * save whose end is still to come, and the state is of no place until then.
+   */
+  adopt(
+    rows: Iterable<StateRow & { readonly touched: number }>,
+    head: StateHead | null,
+    offset: number,
+  ): void {
+    const forget = this.#db.prepare('DELETE FROM entity WHERE kind = ? AND id = ?');
+    transaction(this.#db, () => {
+      for (const { kind, id, body, touched } of rows) {
+        if (body === undefined) {
+          forget.run(kind, id);
+          continue;
+        }
+        this.#put.run(kind, id, body, this.#generation, touched);
+        if (id > this.#highest[kind]) this.#highest[kind] = id;
+      }
+      this.#remember.run('changelog_offset', String(offset));
+      this.#remember.run('torn', head === null ? '1' : '0');
+      if (head === null) return;
+      [this.#forgotten[0], this.#forgotten[1]] = head.forgotten;
+      this.#writeForgotten();
+      this.#remember.run('publishing', head.publishing ?? '');
+      if (head.topicIds !== null) this.#remember.run('topic_ids', head.topicIds);
+      if (head.place !== null) this.#writePlace(head.place);
+    });
+  }
+
+  /** Rows were adopted whose save has not ended yet. */
+  isTorn(): boolean {
+    return this.#memory('torn') === '1';
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    transaction(this.#db, () => this.#db.exec('DELETE FROM entity; DELETE FROM memory; DELETE FROM spool'));
+    this.#highest.fill(Number.NEGATIVE_INFINITY);
+    this.#forgotten.fill(0);
+    this.#generation = 0;
   }
 
   /** A fault of the file as the rest of the system understands it (lib/sqlite.ts); anything else as it is. */

@@ -327,6 +327,7 @@ test('a lost slot stops loudly; with resnapshot only the differences are publish
   await sql(`UPDATE transaction SET status = 'completed' WHERE transaction_id = 1`);
   await sql('DELETE FROM transaction WHERE transaction_id = 2');
   start();
+  await systemClock.sleep(300);
   await assert.rejects(stop(), /slot instashop_live_instashop is gone/);
   start(true);
   const events = await sales(5);

@@ -39,6 +39,8 @@ const visit = (id: number): ChangeSet => ({
 function feedOf(sets: readonly ChangeSet[], acknowledged: bigint[] = []): ChangeFeed {
   return {
     database: 'crm_db',
+    acquire: async () => {},
+    release: async () => {},
     open: async (memory) =>
       memory === null
         ? {

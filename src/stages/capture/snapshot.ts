@@ -46,6 +46,7 @@ export async function takeSnapshot(parts: SnapshotParts): Promise<void> {
   };
   await state.takeSnapshot({
     place: { commit, part: 0, acknowledged: ackTo },
+    name: `${commit}/${takenAt}`,
     topicIds,
     fill: async (spool) => {
       if (database === 'instashop') {

@@ -10,6 +10,7 @@ import { healthOf, type Stage, stageCounts } from '../../lib/stage.ts';
 import {
   type Broker,
   type BrokerRecord,
+  type Claim,
   LOG_MADE_ANEW_REMEDY,
   type OutgoingRecord,
   type TopicPartition,
@@ -27,7 +28,7 @@ const RECORDS_MAX = 250;
 const BYTES_MAX = 1 << 20;
 
 export interface EnrichmentOptions {
-  readonly broker: Pick<Broker, 'read' | 'append' | 'partitions'>;
+  readonly broker: Pick<Broker, 'read' | 'claim' | 'partitions'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -35,26 +36,37 @@ export interface EnrichmentOptions {
 /**
  * transactions → transaction_items: one record for each sale item whose ledger entry changes. An item record carries
  * the offset of its sale's record as its position, so the tails of transaction_items tell at start what is done:
- * each item stands in the log once, however often the stage was killed.
+ * each item stands in the log once, however often the stage was killed. Several of them share the partitions: whoever
+ * gets one claims what it writes to, so that the one before, alive or frozen, can write nothing more.
  */
 export function enrichment({ broker, clock, log }: EnrichmentOptions): Stage {
   const counts = stageCounts();
 
   const run = async (signal: AbortSignal) => {
-    const { done, filter } = await startPositions(broker);
-    log.info('started', { continues_after: JSON.stringify([...done.values()]) });
-    const options = { topics: [TOPICS.transactions.name], group: NAME, signal };
+    const lanes = new Map<number, Lane>();
+    const from = async (assigned: readonly TopicPartition[]) => {
+      for (const lane of await openLanes(broker, assigned)) lanes.set(lane.partition, lane);
+      log.info('took over', { partitions: assigned.join(' ') });
+      return new Map<TopicPartition, number>();
+    };
+    const options = { topics: [TOPICS.transactions.name], group: NAME, shared: true, from, signal };
     for await (const batch of broker.read({ ...options, recordsMax: RECORDS_MAX, bytesMax: BYTES_MAX })) {
-      const output = batch.records
-        .filter((record) => isForUs(record) && (isReadBefore(record, done) || filter.admit(record)))
-        .flatMap((record) => enrich(record, done.get(record.partition)!));
-      await broker.append(output);
+      const output = Map.groupBy(batch.records, ({ partition }) => lanes.get(partition)!);
+      await allSettled(Array.from(output, ([lane, records]) => lane.claim.append(itemsOf(records, lane))));
       await batch.ack();
       counts.lag = totalLag(batch);
       counts.processed += batch.records.length;
-      counts.figures['position_dropped'] = filter.dropped;
+      counts.figures['position_dropped'] = [...lanes.values()].reduce(
+        (sum, { filter }) => sum + filter.dropped,
+        0,
+      );
     }
   };
+
+  const itemsOf = (records: readonly BrokerRecord[], { done, filter }: Lane): readonly OutgoingRecord[] =>
+    records
+      .filter((record) => isForUs(record) && (isReadBefore(record, done) || filter.admit(record)))
+      .flatMap((record) => enrich(record, done));
 
   const enrich = (record: BrokerRecord, donePosition: Position): OutgoingRecord[] => {
     const decoded = decodeEvent(transactionEventSchema, record.value);
@@ -95,39 +107,63 @@ function itemRecord(sale: BrokerRecord, item: TransactionItemEvent, index: numbe
 }
 
 /** Read before, as the tails tell: its sale was admitted then, and only items that are missing are made. */
-const isReadBefore = ({ partition, offset }: BrokerRecord, done: ReadonlyMap<number, Position>): boolean =>
-  BigInt(offset) < commitOf(done.get(partition)!);
+const isReadBefore = ({ offset }: BrokerRecord, done: Position): boolean => BigInt(offset) < commitOf(done);
 
 const isForUs = ({ headers }: BrokerRecord): boolean =>
   headers[HEADERS.replayFor] === undefined || headers[HEADERS.replayFor] === NAME;
 
+/** One partition of transactions and what is made of it. */
+interface Lane {
+  readonly partition: number;
+  readonly claim: Claim;
+  /** Items at or below this position are in the log already; */
+  readonly done: Position;
+  /** and of sales, those at or below the one they came from. */
+  readonly filter: PositionFilter;
+}
+
 /**
- * What the newest item record in each partition tells: items at or below its position are in the log already, and its
- * sale's position is the highest that was taken. A tail beyond the end of transactions means that topic was made anew,
- * and rejects with a UserError.
+ * What the newest item record in each partition tells, once nobody else can write there. A tail beyond the end of
+ * transactions means that topic was made anew, and rejects with a UserError.
  */
-async function startPositions(broker: Pick<Broker, 'partitions' | 'read'>) {
+async function openLanes(
+  broker: EnrichmentOptions['broker'],
+  assigned: readonly TopicPartition[],
+): Promise<readonly Lane[]> {
+  const claims = await Promise.all(
+    assigned.map(async (key) => {
+      const partition = Number(key.slice(key.lastIndexOf('/') + 1));
+      const written = [TOPICS.transactionItems, TOPICS.deadLetters].map(({ name }) =>
+        topicPartition(name, partition),
+      );
+      return { partition, claim: await broker.claim(`instashop-enrichment-${partition}`, written) };
+    }),
+  );
   const [sales, items] = await Promise.all([
     broker.partitions(TOPICS.transactions.name),
     // Items that an operator sent again for another stage carry an old place; items of a replayed sale do not.
     lastWritten(broker, TOPICS.transactionItems.name, HEADERS.replayFor),
   ]);
-  const done = new Map<number, Position>();
-  const taken: Record<TopicPartition, Position> = {};
-  for (const { topic, partition, end } of sales) {
+  return claims.map(({ partition, claim }) => {
+    const { topic, end } = sales[partition]!;
     const tail = items[partition];
-    const position = tail?.headers[HEADERS.position] ?? POSITION_START;
-    if (commitOf(position) > BigInt(end)) {
+    const done = tail?.headers[HEADERS.position] ?? POSITION_START;
+    if (commitOf(done) > BigInt(end)) {
       throw new UserError(
-        `topic transactions was made anew: partition ${partition} ends at ${end}, its items at ${commitOf(position)}`,
+        `topic transactions was made anew: partition ${partition} ends at ${end}, its items at ${commitOf(done)}`,
         LOG_MADE_ANEW_REMEDY,
       );
     }
-    done.set(partition, position);
+    const taken: Record<TopicPartition, Position> = {};
     if (tail && tail.headers[HEADERS.replayOf] === undefined) {
       const item = JSON.parse(Buffer.from(tail.value).toString()) as TransactionItemEvent;
       taken[topicPartition(topic, partition)] = item.source_position;
     }
-  }
-  return { done, filter: new PositionFilter(taken) };
+    return { partition, claim, done, filter: new PositionFilter(taken) };
+  });
+}
+
+/** To the end of each, also when one fails: nothing may still be under way when the stage is run again. */
+async function allSettled(work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }

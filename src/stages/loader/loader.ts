@@ -56,7 +56,8 @@ interface Prepared {
 /**
  * Event topics → warehouse. Where to go on is the warehouse's to say: its offsets move in the transaction that stores
  * the rows; the group's offsets in the broker follow as a hint for tools. A batch is checked while the one before is
- * being stored. Dead letters are durable before the offsets move past them.
+ * being stored. Dead letters are durable before the offsets move past them. Several loaders share the partitions; one
+ * that stores what it had of a partition it lost is late, and the warehouse drops what the other has stored.
  */
 export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage {
   const counts = stageCounts();
@@ -102,8 +103,11 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
   };
 
   const run = async (signal: AbortSignal) => {
-    const topicIds = await readTopicIds(broker);
-    const from = await startOffsets(warehouse, topicIds);
+    const topicIds = new Map<TopicPartition, string>();
+    const from = async (assigned: readonly TopicPartition[]) => {
+      for (const [key, topicId] of await readTopicIds(broker)) topicIds.set(key, topicId);
+      return startOffsets(warehouse, topicIds, assigned);
+    };
     const topics = EVENT_TOPICS.map((topic) => topic.name);
     let storing: Promise<void> = Promise.resolve();
     acked = Promise.resolve();
@@ -112,6 +116,7 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
       const reader = broker.read({
         topics,
         group: NAME,
+        shared: true,
         from,
         recordsMax: RECORDS_MAX,
         bytesMax: BYTES_MAX,
@@ -200,13 +205,14 @@ async function readTopicIds(broker: Pick<Broker, 'partitions'>): Promise<TopicId
 async function startOffsets(
   warehouse: Pick<Warehouse, 'offsets'>,
   topicIds: TopicIds,
+  assigned: readonly TopicPartition[],
 ): Promise<ReadonlyMap<TopicPartition, number>> {
   const stored = await warehouse.offsets();
   const from = new Map<TopicPartition, number>();
-  for (const [key, topicId] of topicIds) {
+  for (const key of assigned) {
     const offset = stored.get(key);
     if (offset === undefined) continue;
-    if (offset.topicId !== topicId) throw topicMadeAnew(key.split('/')[0]!);
+    if (offset.topicId !== topicIds.get(key)) throw topicMadeAnew(key.split('/')[0]!);
     from.set(key, offset.nextOffset);
   }
   return from;

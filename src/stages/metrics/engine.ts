@@ -6,7 +6,7 @@ import type { Stage } from '../../lib/stage.ts';
 import type { Broker } from '../../stores/broker/broker.ts';
 
 export interface MetricsEngineOptions {
-  readonly broker: Pick<Broker, 'read' | 'append' | 'partitions'>;
+  readonly broker: Pick<Broker, 'read' | 'claim' | 'partitions'>;
   readonly clock: Clock;
   readonly log: Log;
   /** Where the engine keeps its checkpoint; made when missing. One running engine a folder. */
@@ -21,7 +21,8 @@ export interface MetricsEngineOptions {
  * Reads EVENT_TOPICS, keeps the windows of the definitions, and writes their absolute values (MetricValue) to topic
  * `metrics` whenever they change. Each record counts once: state and source offsets are one atomic checkpoint, and
  * what is emitted again after a crash carries the same versions. What is refused goes to `dead_letters` before the
- * checkpoint moves past it.
+ * checkpoint moves past it. One engine at a time writes: whoever starts last takes over, and the one before rejects with
+ * a UserError, since two that each take over from the other would never get anywhere.
  */
 export type MetricsEngine = (options: MetricsEngineOptions) => Stage;
 

@@ -1,6 +1,8 @@
 // The shop's change feed: every committed change of its tables, in commit order, whatever way it is had.
 
 export type ShopDatabase = 'instashop' | 'crm_db';
+/** In the order in which partitions are given to them. */
+export const SHOP_DATABASES: readonly ShopDatabase[] = ['instashop', 'crm_db'];
 
 /** Columns the feed delivers, by table: everything else (descriptions, addresses) stays where it is. */
 export const FEED_COLUMNS = {
@@ -100,15 +102,23 @@ export interface FeedLag {
 export interface ChangeFeed {
   readonly database: ShopDatabase;
   /**
+   * Resolves once this process owns the feed, or when the signal aborts; `waiting` is called when another one has it.
+   * An owner that dies, is frozen for some seconds or cannot be reached loses it, so that another may go on: what is
+   * written by it then must be fenced where it is written. Comes first; rejects with a retryable error.
+   */
+  acquire(signal: AbortSignal, waiting: () => void): Promise<void>;
+  /** Lets another process own the feed. */
+  release(): Promise<void>;
+  /**
    * Prepares reading. Without a memory (the first run, or one that was told to start over) it resolves with a
    * snapshot, and `read` continues from exactly there; the caller closes the snapshot before it reads. With one it
    * resolves with null. Rejects with a UserError when the shop no longer has what comes after the memory, or has
-   * forgotten more than we acknowledged; with a retryable error while another capture owns the feed.
+   * forgotten more than we acknowledged; with a retryable error while a former owner is not gone yet.
    */
   open(memory: FeedMemory | null): Promise<ShopSnapshot | null>;
   /**
    * Sets in commit order, in batches as they come. What was delivered and not acknowledged comes again after a
-   * restart. Ends when the signal aborts, and releases the feed.
+   * restart. Ends when the signal aborts; rejects with a retryable error once the feed is owned no more.
    */
   read(signal: AbortSignal): AsyncIterable<readonly ChangeSet[]>;
   /** Everything up to here is durable downstream, and the caller will remember this number: the shop may forget it. */

@@ -82,24 +82,6 @@ test('what was not acknowledged comes again, and what was does not', async (t) =
   assert.equal(await next(true), 'two');
 });
 
-test('a second reader waits while the first one owns the slot', async (t) => {
-  const [feed, other] = [feedOf(), feedOf()];
-  const snapshot = await feed.open(null);
-  await snapshot!.close();
-  const abort = new AbortController();
-  const reader = feed.read(abort.signal)[Symbol.asyncIterator]();
-  await reader.next();
-  t.after(async () => {
-    abort.abort();
-    await reader.return!();
-    await Promise.all([feed.close(), other.close()]);
-    await systemClock.sleep(200);
-    await dropFeed(crmUrl, 'crm_db');
-  });
-  const refused = other.read(abort.signal)[Symbol.asyncIterator]().next();
-  await assert.rejects(refused, { message: /in use by another capture/, retryable: true });
-});
-
 test('the preflight finds what is missing, each with its remedy', async (t) => {
   assert.deepEqual(await shopPreflight(shopUrl, 'instashop', 'logical'), []);
   const wrong = new URL(shopUrl);

@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { type ChangeFeed, FEED_COLUMNS, type FeedMemory, type ShopDatabase } from './changes.ts';
+import { FeedOwnership } from './feed-ownership.ts';
 import { LogicalStream } from './logical-stream.ts';
 import { lsnOf, lsnText, ReplicationConnection } from './replication-connection.ts';
 import { tableSnapshot } from './table-snapshot.ts';
@@ -18,6 +19,10 @@ export interface LogicalFeedOptions {
   /** How long changes are collected before they are delivered together, while little comes. */
   readonly lingerMs?: number;
 }
+
+/** A frozen owner loses its slot about when it loses its lock. */
+const SLOT_WAIT_MS_MAX = 8_000;
+const SLOT_LOOK_MS = 100;
 
 interface Slot {
   readonly active: boolean;
@@ -41,9 +46,12 @@ export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: Logica
   control.on('error', () => {});
   const slot = slotName(database);
   let stream: LogicalStream | null = null;
+  const ownership = new FeedOwnership({ url, database, clock });
 
   return {
     database,
+    acquire: (signal, waiting) => ownership.acquire(signal, waiting),
+    release: () => ownership.release(),
     async open(memory) {
       await ensurePublication(control, database, memory === null);
       const found = await findSlot(control, slot);
@@ -51,7 +59,7 @@ export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: Logica
         verifySlot(slot, found, memory);
         return null;
       }
-      if (found?.active) throw inUse(slot);
+      await slotIsFree(control, slot, clock);
       if (found) await control.query('SELECT pg_drop_replication_slot($1)', [slot]);
       const connection = new ReplicationConnection(url, clock);
       try {
@@ -72,9 +80,11 @@ export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: Logica
       const connection = new ReplicationConnection(url, clock);
       stream = new LogicalStream(connection, FEED_COLUMNS[database], clock, lingerMs);
       try {
+        await slotIsFree(control, slot, clock);
         await connection.connect();
         await connection.start(slot, PUBLICATION, stream);
-        yield* stream.batches(signal);
+        yield* stream.batches(AbortSignal.any([signal, ownership.lost]));
+        ownership.verify();
       } catch (error) {
         throw explained(error, slot);
       } finally {
@@ -86,8 +96,6 @@ export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: Logica
       stream?.ack(ackTo);
     },
     async lag(reached) {
-      // What others write, the warehouse beside the shop first of all, is not ours to be behind with.
-      stream?.ask();
       const { rows } = await control.query<{ behind: string; retained: string }>(
         `SELECT greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), $2), 0) AS behind,
                 pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn) AS retained
@@ -97,9 +105,19 @@ export function logicalFeed({ url, database, clock, log, lingerMs = 10 }: Logica
       return { behind: Number(rows[0]?.behind ?? 0), retainedWalBytes: Number(rows[0]?.retained ?? 0) };
     },
     async close() {
+      await ownership.release();
       await control.end();
     },
   };
+}
+
+/** Resolves when nobody reads the slot; rejects with a retryable error when somebody goes on reading it. */
+async function slotIsFree(control: Queryable, slot: string, clock: Clock): Promise<void> {
+  const until = clock.now() + SLOT_WAIT_MS_MAX;
+  while ((await findSlot(control, slot))?.active) {
+    if (clock.now() >= until) throw inUse(slot);
+    await clock.sleep(SLOT_LOOK_MS);
+  }
 }
 
 type Queryable = Pick<pg.Pool, 'query'>;
@@ -111,6 +129,17 @@ export async function findSlot(control: Queryable, slot: string): Promise<Slot |
     [slot],
   );
   return rows[0] ?? null;
+}
+
+/** Makes the publication of a database, or completes it, with the rights of the tables' owner. */
+export async function ensureLogicalPublication(url: string, database: ShopDatabase): Promise<void> {
+  const control = new pg.Pool({ connectionString: url, max: 1, application_name: 'instashop setup' });
+  control.on('error', () => {});
+  try {
+    await ensurePublication(control, database, true);
+  } finally {
+    await control.end();
+  }
 }
 
 /** Makes the publication, or completes it where the caller is about to read the tables anyway. */

@@ -9,8 +9,8 @@ import type { ReplicationConnection, StreamHandler } from './replication-connect
  */
 const PART_ROWS = 20_000;
 const PART_BYTES = 4 << 20;
-/** The server says something each 15 s at least (its wal_sender_timeout is 30 s on our connection). */
-const SILENCE_MS_MAX = 60_000;
+/** The server is asked for a sign of life each second. */
+const SILENCE_MS_MAX = 20_000;
 /** Received and not yet taken: beyond this the socket is paused. */
 const QUEUED_BYTES_MAX = 8 << 20;
 /** With so much at hand there is nothing to wait for. */
@@ -119,10 +119,6 @@ export class LogicalStream implements StreamHandler, PgoutputHandler {
 
   ack(ackTo: bigint): void {
     this.#connection.ack(ackTo);
-  }
-
-  ask(): void {
-    this.#connection.ask();
   }
 
   async *batches(signal: AbortSignal): AsyncIterable<readonly ChangeSet[]> {

@@ -2,7 +2,16 @@ import pg from 'pg';
 import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
-import type { ChangeFeed, ChangeSet, FeedMemory, Row, RowChange, ShopDatabase } from './changes.ts';
+import type {
+  ChangeFeed,
+  ChangeSet,
+  FeedMemory,
+  Row,
+  RowChange,
+  ShopDatabase,
+  ShopSnapshot,
+} from './changes.ts';
+import { FeedOwnership } from './feed-ownership.ts';
 import { ensureChangeTable } from './polling-schema.ts';
 import { tableSnapshot } from './table-snapshot.ts';
 
@@ -10,8 +19,6 @@ import { tableSnapshot } from './table-snapshot.ts';
 const PART_ROWS = 20_000;
 const PART_CHARS = 8 << 20;
 const FETCH_ROWS = 5_000;
-/** Any number, the same in every process: one at a time reads a database's change table. */
-const OWNER_LOCK = 7_301_956;
 
 export interface PollingFeedOptions {
   readonly url: string;
@@ -44,48 +51,29 @@ export function pollingFeed(options: PollingFeedOptions): ChangeFeed {
     query_timeout: 10_000,
   });
   control.on('error', () => {});
+  const ownership = new FeedOwnership({ url, database, clock });
   return {
     database,
+    acquire: (signal, waiting) => ownership.acquire(signal, waiting),
+    release: () => ownership.release(),
     async open(memory) {
-      const client = await owner(url, database);
+      const client = await connected(url);
       try {
         await ensureChangeTable(client, database);
-        if (memory !== null) {
-          await verifyCuts(client, database, memory);
-          return null;
-        }
-        await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
-        const { rows } = await client
-          .query<{ xmin: string; name: string }>(
-            `DELETE FROM instashop_cut;
-           DELETE FROM instashop_begin;
-           INSERT INTO instashop_begin VALUES (pg_current_snapshot());
-           INSERT INTO instashop_cut VALUES (pg_snapshot_xmin(pg_current_snapshot())::text::bigint)`,
-          )
-          .then(() => client.query('SELECT cut AS xmin, pg_export_snapshot() AS name FROM instashop_cut'));
-        const commit = BigInt(rows[0]!.xmin);
-        const snapshot = await tableSnapshot({
-          url,
-          database,
-          clock,
-          commit,
-          ackTo: commit,
-          snapshot: rows[0]!.name,
-        });
-        await client.query('COMMIT');
-        log.info('polling begins', { database, cut: rows[0]!.xmin });
-        return snapshot;
+        if (memory === null) return await begin(ownership.session);
+        await verifyCuts(client, database, memory);
+        return null;
       } finally {
         await client.end();
       }
     },
     async *read(signal) {
-      const client = await owner(url, database);
+      const client = await connected(url);
       try {
         const cuts = await client.query<{ cut: string }>('SELECT cut FROM instashop_cut ORDER BY cut');
         let [from, ...waiting] = cuts.rows.map(({ cut }) => BigInt(cut)) as [bigint, ...bigint[]];
         while (!signal.aborted) {
-          const to = waiting.shift() ?? (await newCut(client, from));
+          const to = waiting.shift() ?? (await newCut(ownership.session, from));
           if (to === null) {
             await clock.sleep(options.intervalMs, signal);
             continue;
@@ -113,13 +101,32 @@ export function pollingFeed(options: PollingFeedOptions): ChangeFeed {
       return { behind: Number(rows[0]!.behind), retainedWalBytes: 0 };
     },
     async close() {
+      await ownership.release();
       await control.end();
     },
   };
+
+  async function begin(session: pg.ClientBase): Promise<ShopSnapshot> {
+    await session.query(
+      `BEGIN ISOLATION LEVEL REPEATABLE READ;
+       DELETE FROM instashop_cut;
+       DELETE FROM instashop_begin;
+       INSERT INTO instashop_begin VALUES (pg_current_snapshot());
+       INSERT INTO instashop_cut VALUES (pg_snapshot_xmin(pg_current_snapshot())::text::bigint)`,
+    );
+    const { rows } = await session.query<{ xmin: string; name: string }>(
+      'SELECT cut AS xmin, pg_export_snapshot() AS name FROM instashop_cut',
+    );
+    const { xmin, name } = rows[0]!;
+    const commit = BigInt(xmin);
+    const snapshot = await tableSnapshot({ url, database, clock, commit, ackTo: commit, snapshot: name });
+    await session.query('COMMIT');
+    log.info('polling begins', { database, cut: xmin });
+    return snapshot;
+  }
 }
 
-/** A connection that holds the database's lock for as long as it lives. */
-async function owner(url: string, database: ShopDatabase): Promise<pg.Client> {
+async function connected(url: string): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: url,
     application_name: 'instashop capture',
@@ -127,12 +134,7 @@ async function owner(url: string, database: ShopDatabase): Promise<pg.Client> {
   });
   client.on('error', () => {});
   await client.connect();
-  const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [OWNER_LOCK]);
-  if (rows[0].mine) return client;
-  await client.end();
-  throw Object.assign(new Error(`the changes of ${database} are read by another capture`), {
-    retryable: true,
-  });
+  return client;
 }
 
 async function verifyCuts(client: pg.ClientBase, database: ShopDatabase, memory: FeedMemory): Promise<void> {
@@ -148,7 +150,10 @@ async function verifyCuts(client: pg.ClientBase, database: ShopDatabase, memory:
   );
 }
 
-/** A new cut, durable before anything below it is delivered; null when no transaction ended since the last one. */
+/**
+ * A new cut, durable before anything below it is delivered, and made by the owner alone: the cuts of others would
+ * divide what comes again in another way. null when no transaction ended since the last one.
+ */
 async function newCut(client: pg.ClientBase, from: bigint): Promise<bigint | null> {
   const { rows } = await client.query<{ oldest: string; some: boolean }>(
     `SELECT oldest, EXISTS (SELECT FROM instashop_change WHERE xid >= $1::text::xid8 AND xid < oldest::xid8) AS some

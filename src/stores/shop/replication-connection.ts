@@ -7,6 +7,10 @@ const POSTGRES_EPOCH_MS = 946_684_800_000;
 const XLOG_DATA = 0x77;
 const KEEPALIVE = 0x6b;
 const STANDBY_STATUS = 0x72;
+/** We say this often that we live, also while the socket is paused; */
+const STATUS_EVERY_MS = 1_000;
+/** silent for so long, as a frozen process is, the server takes the slot from us. */
+const SILENT_MS_MAX = 6_000;
 
 export interface StreamHandler {
   /** A message of the output plugin, beginning at `at`. The bytes are not to be kept. */
@@ -36,8 +40,8 @@ export class ReplicationConnection {
   readonly #client: pg.Client;
   readonly #connection: CopyBoth;
   #handler: StreamHandler | null = null;
+  readonly #ending = new AbortController();
   #acknowledged = 0n;
-  #ended = false;
 
   constructor(url: string, clock: Clock) {
     this.#clock = clock;
@@ -45,7 +49,7 @@ export class ReplicationConnection {
       connectionString: url,
       replication: 'database',
       application_name: 'instashop capture',
-      options: '-c TimeZone=UTC -c DateStyle=ISO -c extra_float_digits=3 -c wal_sender_timeout=30000',
+      options: `-c TimeZone=UTC -c DateStyle=ISO -c extra_float_digits=3 -c wal_sender_timeout=${SILENT_MS_MAX}`,
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
     };
@@ -71,7 +75,10 @@ export class ReplicationConnection {
       `START_REPLICATION SLOT "${slot}" LOGICAL 0/0 ` +
       `(proto_version '1', publication_names '"${publication}"')`;
     return new Promise((resolve, reject) => {
-      connection.once('replicationStart', resolve);
+      connection.once('replicationStart', () => {
+        void this.#live();
+        resolve();
+      });
       this.#client.query(sql).then(
         () => this.#end(new Error('Connection terminated: the server ended the stream')),
         (error) => {
@@ -89,9 +96,12 @@ export class ReplicationConnection {
     if (chunk[17] === 1) this.#sendStatus(false);
   }
 
-  /** Asks for a sign of life: how far the server has looked, also while nothing of ours happens. */
-  ask(): void {
-    if (this.#handler !== null) this.#sendStatus(true);
+  /** Says that we live, and asks for a sign of life: how far the server has looked, while nothing of ours happens. */
+  async #live(): Promise<void> {
+    while (!this.#ending.signal.aborted) {
+      this.#sendStatus(true);
+      await this.#clock.sleep(STATUS_EVERY_MS, this.#ending.signal);
+    }
   }
 
   /** Tells the server that everything before `lsn` is durable with us: it may forget it. */
@@ -102,7 +112,7 @@ export class ReplicationConnection {
   }
 
   #sendStatus(answer: boolean): void {
-    if (this.#ended) return;
+    if (this.#ending.signal.aborted) return;
     const status = Buffer.alloc(34);
     status[0] = STANDBY_STATUS;
     status.writeBigUInt64BE(this.#acknowledged, 1);
@@ -122,14 +132,14 @@ export class ReplicationConnection {
   }
 
   #end(error: Error): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#ending.signal.aborted) return;
+    this.#ending.abort();
     this.#handler?.end(error);
   }
 
   /** Drops the connection; the server releases the slot at once. */
   close(): void {
-    this.#ended = true;
+    this.#ending.abort();
     this.#connection.stream.destroy();
   }
 }

@@ -22,6 +22,7 @@ async function setUp(t: TestContext, mode: 'logical' | 'polling') {
   await ensureShopSchema(shopUrl, url);
   const parts = { url, database: 'crm_db', clock: systemClock, log: silentLog } as const;
   const feed = mode === 'logical' ? logicalFeed(parts) : pollingFeed({ ...parts, intervalMs: 10 });
+  await feed.acquire(t.signal, () => {});
   const snapshot = await feed.open(null);
   await snapshot!.close();
   const client = async (): Promise<pg.Client> => {

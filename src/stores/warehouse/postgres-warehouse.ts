@@ -14,6 +14,9 @@ export interface PostgresWarehouseOptions {
   readonly retentionDays?: number;
 }
 
+/** A loader that is frozen in the middle of a load holds its partitions' rows for so long. */
+const IDLE_MS_MAX = 10_000;
+
 /** The warehouse in PostgreSQL ≥ 14. Connections are opened on first use. */
 export function postgresWarehouse({ url, clock, retentionDays = 400 }: PostgresWarehouseOptions): Warehouse {
   const pool = new pg.Pool({
@@ -21,6 +24,7 @@ export function postgresWarehouse({ url, clock, retentionDays = 400 }: PostgresW
     max: 4,
     application_name: 'instashop-warehouse',
     options: '-c timezone=UTC',
+    idle_in_transaction_session_timeout: IDLE_MS_MAX,
   });
   // A connection that dies while idle is replaced by the pool; one in use rejects its next query.
   pool.on('error', () => {});

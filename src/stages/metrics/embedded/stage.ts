@@ -1,8 +1,10 @@
 import { METRICS } from '../../../contracts/metrics.ts';
-import { EVENT_TOPICS } from '../../../contracts/topics.ts';
+import { EVENT_TOPICS, TOPICS } from '../../../contracts/topics.ts';
 import { UserError } from '../../../lib/errors.ts';
 import { healthOf, type Stage, stageCounts } from '../../../lib/stage.ts';
 import {
+  type Claim,
+  FencedError,
   LOG_MADE_ANEW_REMEDY,
   type OutgoingRecord,
   type PartitionState,
@@ -29,6 +31,14 @@ const EMIT_INTERVAL_MS = 20;
 const PASS_INTERVAL_MS = 250;
 const CHECKPOINT_INTERVAL_MS = 2_000;
 
+const OWNER = 'instashop-metrics';
+const CLAIMED = [TOPICS.metrics, TOPICS.deadLetters].flatMap(({ name, partitions }) =>
+  Array.from({ length: partitions }, (_, partition) => topicPartition(name, partition)),
+);
+
+const takenOver = (error: FencedError): UserError =>
+  new UserError(`${error.message}: it computes the metrics now`, 'Run stage metrics in one process only.');
+
 export interface EmbeddedEngineOptions extends MetricsEngineOptions {
   readonly checkpointIntervalMs?: number;
 }
@@ -40,6 +50,7 @@ export function metricsStage(options: EmbeddedEngineOptions): Stage {
   let current: WindowEngine | null = null;
 
   const run = async (signal: AbortSignal) => {
+    const claim = await broker.claim(OWNER, CLAIMED);
     const checkpoint = openSqliteCheckpoint(dir, definitions, log);
     try {
       const state = checkpoint.load();
@@ -53,9 +64,11 @@ export function metricsStage(options: EmbeddedEngineOptions): Stage {
       const engine = new WindowEngine({ definitions, sources, state, now: clock.now() });
       current = engine;
       const from = new Map(sources.map((source) => [nameOf(source), source.nextOffset]));
-      const work = new Work(options, engine, checkpoint, counts, signal);
+      const work = new Work({ ...options, claim }, engine, checkpoint, counts, signal);
       const reading = { topics, group: STAGE_NAME, from, recordsMax: RECORDS_MAX, bytesMax: BYTES_MAX };
       await work.run((until) => broker.read({ ...reading, signal: until }));
+    } catch (error) {
+      throw error instanceof FencedError ? takenOver(error) : error;
     } finally {
       checkpoint.close();
     }
@@ -93,12 +106,16 @@ function startOf(
   });
 }
 
+interface WorkOptions extends EmbeddedEngineOptions {
+  readonly claim: Claim;
+}
+
 /**
  * One run. Batches, the pace of emission and passing time take turns (`#inTurn`), so that a checkpoint is only ever
  * taken of a state whose values are all in the log.
  */
 class Work {
-  readonly #options: EmbeddedEngineOptions;
+  readonly #options: WorkOptions;
   readonly #engine: WindowEngine;
   readonly #checkpoint: Checkpoint;
   readonly #counts: ReturnType<typeof stageCounts>;
@@ -116,7 +133,7 @@ class Work {
   #unacknowledged: ReadBatch | null = null;
 
   constructor(
-    options: EmbeddedEngineOptions,
+    options: WorkOptions,
     engine: WindowEngine,
     checkpoint: Checkpoint,
     counts: ReturnType<typeof stageCounts>,
@@ -165,7 +182,7 @@ class Work {
     const letters = refusals.map(({ record, reason, message }) =>
       deadLetterRecord(record, STAGE_NAME, reason, message),
     );
-    if (letters.length > 0) await this.#options.broker.append(letters);
+    if (letters.length > 0) await this.#options.claim.append(letters);
     this.#unacknowledged = batch;
     for (const [name, lag] of batch.lag) this.#lag.set(name, lag);
     this.#counts.lag = totalLag({ lag: this.#lag });
@@ -210,7 +227,7 @@ class Work {
     this.#flushedAt = this.#options.clock.now();
     const due: readonly OutgoingRecord[] = this.#emission.take(this.#flushedAt, all);
     for (let i = 0; i < due.length; i += EMITTED_MAX) {
-      await this.#options.broker.append(due.slice(i, i + EMITTED_MAX));
+      await this.#options.claim.append(due.slice(i, i + EMITTED_MAX));
     }
   }
 
