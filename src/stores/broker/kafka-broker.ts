@@ -16,11 +16,9 @@ import { topicPartition } from './broker.ts';
 import { createTopics } from './kafka-admin.ts';
 import { claimPartitions, KafkaClaim } from './kafka-claim.ts';
 import { KafkaClient } from './kafka-client.ts';
-import type { Feed } from './kafka-feed.ts';
-import { KafkaFetcher } from './kafka-fetcher.ts';
-import { allPlaces, commitOnce, committedOffsets, findOffsets, LATEST, NO_MEMBER } from './kafka-offsets.ts';
+import { commitOnce, committedOffsets, findOffsets, LATEST, NO_MEMBER } from './kafka-offsets.ts';
 import { freeNumbering, KafkaProducer } from './kafka-producer.ts';
-import { KafkaReader, openFeeds } from './kafka-reader.ts';
+import { Reading } from './kafka-reading.ts';
 import { partitionStates } from './kafka-tails.ts';
 
 const DAY_MS = 86_400_000;
@@ -59,7 +57,8 @@ class KafkaBroker implements Broker {
   readonly #client: KafkaClient;
   readonly #producer: KafkaProducer;
   readonly #claims = new Map<string, KafkaClaim>();
-  readonly #readers = new Set<Promise<void>>();
+  readonly #readings = new Set<Reading>();
+  readonly #closing = new AbortController();
 
   constructor(options: KafkaBrokerOptions) {
     this.recordBytesMax = options.recordBytesMax ?? RECORD_BYTES_MAX;
@@ -93,28 +92,18 @@ class KafkaBroker implements Broker {
     return claim;
   }
 
-  async *read(options: ReadOptions): AsyncGenerator<ReadBatch> {
-    const ended = new AbortController();
-    const signal = AbortSignal.any([options.signal, this.#client.closing, ended.signal]);
-    if (signal.aborted) return;
-    const fetcher = new KafkaFetcher(this.#client, signal);
-    const reader = new KafkaReader(fetcher, this.#options.clock, options, (reached) =>
-      this.#commit(options.group, offsetsOf(reached)),
-    );
+  read(options: ReadOptions): AsyncIterable<ReadBatch> {
+    return this.#read(options);
+  }
+
+  async *#read(options: ReadOptions): AsyncGenerator<ReadBatch> {
+    const reading = new Reading(this.#client, options, this.#closing.signal);
+    this.#readings.add(reading);
     try {
-      const places = await allPlaces(this.#client, options.topics);
-      reader.add(await openFeeds(this.#client, options, places));
-      await reader.firstAnswers(signal);
-      while (!signal.aborted) {
-        const batch = reader.next();
-        if (batch) yield batch;
-        else await fetcher.news(signal);
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error;
+      yield* reading.batches();
     } finally {
-      ended.abort();
-      await fetcher.ended();
+      await reading.end();
+      this.#readings.delete(reading);
     }
   }
 
@@ -142,12 +131,12 @@ class KafkaBroker implements Broker {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort();
     const producers = [this.#producer, ...this.#claims.values()];
-    await Promise.all(producers.map((producer) => producer.close()));
+    await Promise.all([
+      ...producers.map((producer) => producer.close()),
+      ...Array.from(this.#readings, (reading) => reading.end()),
+    ]);
     this.#client.close();
-    await Promise.all(this.#readers);
   }
 }
-
-const offsetsOf = (reached: ReadonlyMap<Feed, number>): ReadonlyMap<TopicPartition, number> =>
-  new Map(Array.from(reached, ([feed, next]) => [feed.name, next]));

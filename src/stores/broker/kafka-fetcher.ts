@@ -30,12 +30,14 @@ export class KafkaFetcher {
   readonly #connections: Connections;
   readonly #signal: AbortSignal;
   readonly #feeds = new Set<Feed>();
-  readonly #loops = new Map<number, Promise<void>>();
+  /** Nodes that are being fetched from. */
+  readonly #loops = new Set<number>();
   readonly #changed = new Wake();
   readonly #news = new Wake();
-  #looking: Promise<void> | null = null;
+  #isLooking = false;
   #fault: unknown = null;
 
+  /** Runs until the signal aborts. */
   constructor(client: KafkaClient, signal: AbortSignal) {
     this.#client = client;
     this.#signal = signal;
@@ -73,13 +75,6 @@ export class KafkaFetcher {
     return this.#fault === null ? this.#news.wait(signal) : Promise.resolve();
   }
 
-  /** Ends with the signal; resolves when nothing runs any more. */
-  async ended(): Promise<void> {
-    this.#connections.close();
-    this.#changed.all();
-    await Promise.all([...this.#loops.values(), this.#looking]);
-  }
-
   #fail(error: unknown): void {
     if (this.#signal.aborted) return;
     this.#fault ??= error;
@@ -92,10 +87,12 @@ export class KafkaFetcher {
   }
 
   #lookForLeaders(): void {
-    this.#looking ??= this.#findLeaders()
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    void this.#findLeaders()
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
-        this.#looking = null;
+        this.#isLooking = false;
         if (!this.#isOver && [...this.#feeds].some(({ leader }) => leader < 0)) this.#lookForLeaders();
       });
   }
@@ -125,13 +122,13 @@ export class KafkaFetcher {
 
   #startLoop(node: number): void {
     if (this.#loops.has(node)) return;
-    const loop = this.#fetchFrom(node)
+    this.#loops.add(node);
+    void this.#fetchFrom(node)
       .catch((error: unknown) => this.#fail(error))
       .finally(() => {
         this.#loops.delete(node);
         if (!this.#isOver && this.#ledBy(node).length > 0) this.#startLoop(node);
       });
-    this.#loops.set(node, loop);
   }
 
   #ledBy(node: number): readonly Feed[] {
