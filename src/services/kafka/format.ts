@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../lib/errors.ts';
+import { writePrivate } from '../private-file.ts';
 import type { Installation } from './installation.ts';
 import { propertiesText } from './settings.ts';
 
@@ -66,12 +67,6 @@ export async function formatNode(options: FormatOptions): Promise<void> {
     rmSync(args, { force: true });
     rmSync(properties, { force: true });
   }
-}
-
-/** Readable by its owner only, from its first byte on. */
-export function writePrivate(path: string, text: string): void {
-  rmSync(path, { force: true });
-  writeFileSync(path, text, { mode: 0o600 });
 }
 
 function runTool(
