@@ -1,6 +1,6 @@
 import { type MetricValue, metricVersion } from '../../contracts/metric-value.ts';
 import { METRICS_TTL_MS } from '../../contracts/metrics.ts';
-import type { StageHealth } from '../../contracts/stage-health.ts';
+import { healthKey, type StageHealth } from '../../contracts/stage-health.ts';
 import { TOPICS } from '../../contracts/topics.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
@@ -23,17 +23,19 @@ const BYTES_MAX = 2 << 20;
 /** Offsets are committed at most this often: reading a value twice changes nothing. */
 const ACK_INTERVAL_MS = 500;
 
+type Offsets = ReadonlyMap<TopicPartition, number>;
+
 export interface PublisherOptions {
-  readonly broker: Pick<Broker, 'read' | 'append' | 'partitions' | 'offsetAt'>;
-  readonly metricsStore: Pick<MetricsStore, 'write' | 'writeHealth' | 'keys'>;
+  readonly broker: Pick<Broker, 'read' | 'append' | 'partitions' | 'offsetAt' | 'committed' | 'commit'>;
+  readonly metricsStore: Pick<MetricsStore, 'write' | 'writeHealth' | 'isFilled' | 'markFilled'>;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /**
  * Topics metrics and stage_health → metrics store. The store's version guard makes repeats and old values harmless;
- * within a batch only the newest version of a key is written. A store found empty at start is filled from the log's
- * last hour (its TTL).
+ * within a batch only the newest version of a key is written. A store that lost something is filled from the log's last
+ * hour (its TTL): `run` rejects with MetricsStoreEmptiedError when it is seen, and fills when it is called again.
  */
 export function publisher({ broker, metricsStore, clock, log }: PublisherOptions): Stage {
   const counts = stageCounts();
@@ -54,13 +56,12 @@ export function publisher({ broker, metricsStore, clock, log }: PublisherOptions
   };
 
   const run = async (signal: AbortSignal) => {
-    const from = (await metricsStore.keys()).length === 0 ? await lastHour(broker, clock) : null;
-    if (from !== null) log.info('the metrics store is empty: filling it from the log');
-    const options = { topics: SOURCES.map((topic) => topic.name), group: NAME, signal };
+    const from = await startOffsets(broker, metricsStore, clock, log);
+    const options = { topics: SOURCES.map((topic) => topic.name), group: NAME, from, signal };
     const bounds = { recordsMax: RECORDS_MAX, bytesMax: BYTES_MAX };
     let unacknowledged: ReadBatch | null = null;
     let acknowledgedAt = clock.now();
-    for await (const batch of broker.read({ ...options, ...bounds, ...(from && { from }) })) {
+    for await (const batch of broker.read({ ...options, ...bounds })) {
       await write(batch);
       unacknowledged = batch;
       if (clock.now() - acknowledgedAt < ACK_INTERVAL_MS) continue;
@@ -74,11 +75,30 @@ export function publisher({ broker, metricsStore, clock, log }: PublisherOptions
   return { name: NAME, run, health: () => healthOf(NAME, clock, counts) };
 }
 
-/** First offsets of what the store would still keep. */
-async function lastHour(
+/**
+ * Where to go on: from the group's offsets, but nothing that the store would not keep. Of a store that is not filled the
+ * group begins again with the last hour, and the store is marked only then: wherever this is killed, what is marked will
+ * be read from offsets that hold all it lacks.
+ */
+async function startOffsets(
   broker: PublisherOptions['broker'],
+  metricsStore: PublisherOptions['metricsStore'],
   clock: Clock,
-): Promise<ReadonlyMap<TopicPartition, number>> {
+  log: Log,
+): Promise<Offsets> {
+  const hour = await lastHour(broker, clock);
+  if (await metricsStore.isFilled()) {
+    const committed = await broker.committed(NAME);
+    return new Map([...hour].map(([name, first]) => [name, Math.max(first, committed.get(name) ?? first)]));
+  }
+  log.info('the metrics store is not filled: filling it from the log');
+  await broker.commit(NAME, hour);
+  await metricsStore.markFilled();
+  return hour;
+}
+
+/** First offsets of what the store would still keep. */
+async function lastHour(broker: PublisherOptions['broker'], clock: Clock): Promise<Offsets> {
   const partitions = (await Promise.all(SOURCES.map((topic) => broker.partitions(topic.name)))).flat();
   const since = clock.now() - METRICS_TTL_MS;
   return new Map(
@@ -108,7 +128,8 @@ function newestOf(records: readonly BrokerRecord[]): Newest {
     if (parsed === null) {
       refused.push(deadLetterRecord(record, NAME, 'invalid_json', 'the value is not a JSON object'));
     } else if (record.topic === TOPICS.stageHealth.name) {
-      health.set(key, parsed as StageHealth);
+      const said = parsed as StageHealth;
+      health.set(healthKey(said), said);
     } else {
       const value = parsed as MetricValue;
       const before = values.get(key);

@@ -28,6 +28,7 @@ metricsStoreSuite('embedded', (cleanUp) => {
 test('what is expired is removed from the file in the background', async (t) => {
   const { dir, clock, open } = place((action) => t.after(action));
   const store = open();
+  await store.markFilled();
   await store.write(Array.from({ length: 1_100 }, (_, window) => sales(window, 1)));
   await clock.advance(METRICS_TTL_MS - 1_000);
   await store.write([sales(2_000, 1)]);
@@ -44,6 +45,7 @@ test('what is expired is removed from the file in the background', async (t) => 
 test('a late listener hears nothing twice, and many changes at once come whole', async (t) => {
   const { open } = place((action) => t.after(action));
   const [writer, reader] = [open(), open()];
+  await writer.markFilled();
   const first = listen(reader);
   await writer.write(Array.from({ length: 2_500 }, (_, window) => sales(window, 1)));
   const second = listen(reader);
@@ -53,6 +55,23 @@ test('a late listener hears nothing twice, and many changes at once come whole',
   assert.deepEqual(second.values(), [sales(3_000, 1)]);
   assert.equal(first.values().length, 2_501);
   await Promise.all([writer.close(), reader.close()]);
+});
+
+test('a file of before there was a mark is good, but not filled', async (t) => {
+  const { dir, open } = place((action) => t.after(action));
+  const before = open();
+  await before.markFilled();
+  await before.write([sales(0, 5)]);
+  await before.close();
+  const db = new DatabaseSync(join(dir, 'metrics.db'));
+  db.exec('DROP TABLE filled');
+  db.close();
+  const store = open();
+  assert.equal(await store.isFilled(), false);
+  assert.notEqual(await store.get('metrics:transactions'), null);
+  await store.markFilled();
+  assert.equal(await store.write([sales(0, 5), sales(0, 6)]), 1);
+  await store.close();
 });
 
 test('a damaged file is told with a remedy', (t) => {

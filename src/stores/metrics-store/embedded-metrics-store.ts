@@ -51,11 +51,12 @@ class EmbeddedMetricsStore implements MetricsStore {
   }
 
   async isFilled(): Promise<boolean> {
-    return this.#tables.keys(this.#options.clock.now()).length > 0;
+    return this.#tables.isFilled();
   }
 
-  /** A file does not lose what it holds while it is open. */
-  async markFilled(): Promise<void> {}
+  async markFilled(): Promise<void> {
+    this.#tables.markFilled();
+  }
 
   async write(values: readonly MetricValue[]): Promise<number> {
     if (values.length === 0) return 0;

@@ -3,10 +3,15 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { MetricValue } from '../../contracts/metric-value.ts';
 import type { StageHealth } from '../../contracts/stage-health.ts';
-import type { MetricsChange, MetricsStore } from './metrics-store.ts';
+import {
+  HEALTH_MAX,
+  type MetricsChange,
+  type MetricsStore,
+  MetricsStoreEmptiedError,
+} from './metrics-store.ts';
 
 export interface Harness {
-  /** Opens an instance onto the same data each time it is called; main currency USD. The suite closes it. */
+  /** Opens an instance onto the same data, empty at first; main currency USD. The suite closes it. */
   open(): Promise<MetricsStore>;
   /** How long what is written lives in this harness. */
   readonly ttlMs: number;
@@ -77,13 +82,13 @@ export function listen(store: MetricsStore) {
 }
 
 type Body = (store: MetricsStore, harness: Harness) => Promise<void>;
-type Check = (what: string, body: Body) => void;
+type Check = (what: string, body: Body, filled?: boolean) => void;
 
 export function metricsStoreSuite(
   name: string,
   makeHarness: (cleanUp: (action: () => void) => void) => Harness,
 ): void {
-  const check: Check = (what, body) =>
+  const check: Check = (what, body, filled = true) =>
     test(`${name}: ${what}`, async (t) => {
       const stores: MetricsStore[] = [];
       const harness = makeHarness((action) => t.after(action));
@@ -93,12 +98,16 @@ export function metricsStoreSuite(
         return store;
       };
       try {
-        await body(await open(), { ...harness, open, pass: (ms) => harness.pass(ms) });
+        const first = await open();
+        if (filled) await first.markFilled();
+        await body(first, { ...harness, open, pass: (ms) => harness.pass(ms) });
       } finally {
         for (const store of stores) await store.close();
       }
     });
+  markTests(check);
   versionTests(check);
+  healthTests(check);
   seedTests(check);
   rangeTests(check);
   subscriptionTests(check);
@@ -124,11 +133,61 @@ function versionTests(check: Check): void {
     assert.equal(await store.write([closed]), 0);
     assert.deepEqual(await all(store), [revised]);
   });
+}
 
+function markTests(check: Check): void {
+  check(
+    'takes nothing before it is marked as filled, and remembers the mark',
+    async (store, harness) => {
+      assert.equal(await store.isFilled(), false);
+      await assert.rejects(store.write([sales(0, 1)]), MetricsStoreEmptiedError);
+      await assert.rejects(store.writeHealth([health('loader', 1)]), MetricsStoreEmptiedError);
+      assert.deepEqual([await all(store), await store.health(), await store.keys()], [[], [], []]);
+      await store.markFilled();
+      await store.markFilled();
+      assert.equal(await store.isFilled(), true);
+      assert.equal(await store.write([sales(0, 1)]), 1);
+      await store.close();
+      const again = await harness.open();
+      assert.equal(await again.isFilled(), true, 'over a restart');
+      await again.markFilled();
+      assert.equal(await again.write([sales(0, 1)]), 0, 'the mark takes nothing away');
+    },
+    false,
+  );
+
+  check('the mark holds although everything has expired', async (store, harness) => {
+    await store.write([sales(0, 1)]);
+    await harness.pass(harness.ttlMs * 1.2);
+    assert.deepEqual([await all(store), await store.isFilled()], [[], true]);
+    assert.equal(await store.write([sales(1, 1)]), 1);
+  });
+}
+
+function healthTests(check: Check): void {
   check('the newest health of a stage is kept', async (store) => {
     await store.writeHealth([health('loader', 20), health('capture', 5)]);
     await store.writeHealth([health('loader', 10), health('capture', 6)]);
     assert.deepEqual(await store.health(), [health('capture', 6), health('loader', 20)]);
+  });
+
+  check('each process of a stage has a health of its own', async (store) => {
+    const [a, b] = ['a', 'b'].map((instance) => ({ ...health('loader', 20), instance }));
+    const { healths, until } = listen(store);
+    await store.writeHealth([b!, a!, { ...b!, at: 19 }]);
+    await store.writeHealth([{ ...a!, at: 21, state: 'stopped' }]);
+    assert.deepEqual(await store.health(), [{ ...a!, at: 21, state: 'stopped' }, b]);
+    await until(() => healths().length >= 3);
+    assert.deepEqual(healths().slice(0, 2), [b, a]);
+  });
+
+  check('of too many processes the longest silent are forgotten', async (store) => {
+    const said = (at: number) => ({ ...health('loader', at), instance: `i${at}` });
+    const ages = Array.from({ length: HEALTH_MAX + 5 }, (_, age) => age + 1);
+    await store.writeHealth(ages.slice(0, HEALTH_MAX).map(said).reverse());
+    await store.writeHealth(ages.slice(HEALTH_MAX).map(said));
+    const kept = (await store.health()).map(({ at }) => at).toSorted((a, b) => a - b);
+    assert.deepEqual(kept, ages.slice(5));
   });
 }
 

@@ -3,9 +3,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { groupKey, type MetricValue, metricVersion } from '../../contracts/metric-value.ts';
 import type { SeedEntry } from '../../contracts/seed-keys.ts';
-import type { StageHealth } from '../../contracts/stage-health.ts';
+import { healthKey, type StageHealth } from '../../contracts/stage-health.ts';
 import { openSqlite, type SqliteFile, sqliteFault, transaction } from '../../lib/sqlite.ts';
-import type { MetricsChange } from './metrics-store.ts';
+import { HEALTH_MAX, type MetricsChange, MetricsStoreEmptiedError } from './metrics-store.ts';
 
 const SCHEMA = `
   CREATE TABLE feed (last_seq INTEGER NOT NULL);
@@ -19,6 +19,9 @@ const SCHEMA = `
     json TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE stage_health (
     stage TEXT PRIMARY KEY, at INTEGER NOT NULL, seq INTEGER NOT NULL, json TEXT NOT NULL) WITHOUT ROWID;`;
+
+/** Added later: a file without it counts as not filled, and is filled once more from the topic. */
+const MARK = 'CREATE TABLE IF NOT EXISTS filled (mark INTEGER PRIMARY KEY CHECK (mark = 1))';
 
 /** What is expired is as good as absent, whatever its version. */
 const SQL = {
@@ -38,6 +41,11 @@ const SQL = {
     INSERT INTO stage_health VALUES (?, ?, ?, ?)
     ON CONFLICT (stage) DO UPDATE SET at = excluded.at, seq = excluded.seq, json = excluded.json
     WHERE excluded.at > at`,
+  forgetHealth: `
+    DELETE FROM stage_health
+    WHERE stage IN (SELECT stage FROM stage_health ORDER BY at DESC LIMIT -1 OFFSET ${HEALTH_MAX})`,
+  isFilled: 'SELECT mark FROM filled',
+  markFilled: 'INSERT OR IGNORE INTO filled VALUES (1)',
   get: 'SELECT json FROM seed_keys WHERE key = ? AND expires > ?',
   keys: 'SELECT key FROM seed_keys WHERE expires > ? ORDER BY key',
   range: `
@@ -80,6 +88,7 @@ export class MetricsTables {
       remedy: 'Delete the file: it is filled again from topic `metrics`.',
     };
     this.#db = openSqlite(this.#file);
+    this.#guard(() => this.#db.exec(MARK));
     const prepare = (sql: string) => {
       const statement = this.#db.prepare(sql);
       statement.setReturnArrays(true);
@@ -88,6 +97,14 @@ export class MetricsTables {
     this.#sql = Object.fromEntries(
       Object.entries(SQL).map(([name, sql]) => [name, prepare(sql)]),
     ) as Statements;
+  }
+
+  isFilled(): boolean {
+    return this.#guard(() => this.#sql.isFilled.get() !== undefined);
+  }
+
+  markFilled(): void {
+    this.#guard(() => this.#sql.markFilled.run());
   }
 
   /** Number of the last change. */
@@ -126,12 +143,14 @@ export class MetricsTables {
   }
 
   writeHealth(health: readonly StageHealth[]): Effect {
-    return this.#change((nextSeq) => ({
-      values: [],
-      health: health.filter(
-        (said) => this.#sql.health.run(said.stage, said.at, nextSeq(), JSON.stringify(said)).changes !== 0,
-      ),
-    }));
+    return this.#change((nextSeq) => {
+      const taken = health.filter(
+        (said) =>
+          this.#sql.health.run(healthKey(said), said.at, nextSeq(), JSON.stringify(said)).changes !== 0,
+      );
+      this.#sql.forgetHealth.run();
+      return { values: [], health: taken };
+    });
   }
 
   get(key: string, now: number): string | null {
@@ -183,6 +202,7 @@ export class MetricsTables {
   #change(action: (nextSeq: () => number) => MetricsChange): Effect {
     return this.#guard(() =>
       transaction(this.#db, () => {
+        if (!this.isFilled()) throw new MetricsStoreEmptiedError();
         const from = this.lastSeq();
         let to = from;
         const change = action(() => ++to);
