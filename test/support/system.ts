@@ -73,11 +73,16 @@ export async function newSystem(): Promise<System> {
   };
 }
 
-function startProgram(args: readonly string[]): Program {
+/** Runs `instashop <args>` as a process group of its own. */
+export function startProgram(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Program {
   const startedAt = Date.now();
   const child = spawn(process.execPath, [MAIN, ...args], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
   });
   let said = '';
   const hear = (chunk: Buffer) => {
@@ -144,7 +149,7 @@ export async function until<T>(
   }
 }
 
-const freePort = (): Promise<number> =>
+export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
     server.listen(0, '127.0.0.1', () => {

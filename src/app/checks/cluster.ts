@@ -1,4 +1,4 @@
-import { TOPICS } from '../../contracts/topics.ts';
+import { TOPICS, type Topic } from '../../contracts/topics.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Finding } from '../../lib/finding.ts';
 import type { ProfileParts } from '../profiles/profiles.ts';
@@ -42,6 +42,9 @@ const QUESTIONS: readonly {
     ask: ({ platform }) => platform.shop(),
   },
 ];
+
+/** A topic that the stage has the right to read. */
+const readBy = (stage: StageName): Topic => (stage === 'publisher' ? TOPICS.metrics : TOPICS.transactions);
 
 /** Whether each stage can use the cluster's servers with its own rights. */
 export const clusterCheck: Check = async ({ options, stages, clock, log }) => {
