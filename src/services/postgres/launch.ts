@@ -38,10 +38,12 @@ export interface LaunchOptions {
   readonly data: string;
   readonly logFile: string;
   readonly settings: Readonly<Record<string, string>>;
+  /** Whether the server ends with this process. */
+  readonly tied: boolean;
 }
 
 /** Starts the server in a process group of its own, so that Ctrl-C reaches only those who drain first. */
-export function launch({ binaries, identity, data, logFile, settings }: LaunchOptions): Launched {
+export function launch({ binaries, identity, data, logFile, settings, tied }: LaunchOptions): Launched {
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const server = [binaries.postgres, '-D', data, ...flags];
   const log = openSync(logFile, isLarge(logFile) ? 'w' : 'a', 0o600);
@@ -52,16 +54,11 @@ export function launch({ binaries, identity, data, logFile, settings }: LaunchOp
       const stop = () => spawn(binaries.pgCtl, ['stop', '-D', data, '-m', 'fast'], { windowsHide: true });
       return { exited: exitOf(child), stop };
     }
-    const [program, ...args] = [
-      ...identity.prefix,
-      '/bin/sh',
-      '-c',
-      WATCHDOG,
-      'instashop-postgres',
-      ...server,
-    ];
-    const child = spawn(program!, args, options);
+    const watchdog = tied ? ['/bin/sh', '-c', WATCHDOG, 'instashop-postgres'] : [];
+    const [program, ...args] = [...identity.prefix, ...watchdog, ...server];
+    const child = spawn(program!, args, tied ? options : { ...options, stdio: ['ignore', log, log] });
     child.stdin?.on('error', () => undefined);
+    if (!tied) child.unref();
     return { exited: exitOf(child), stop: () => child.stdin?.end() };
   } finally {
     closeSync(log);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -19,7 +20,7 @@ import { type TestContext, test } from 'node:test';
 import pg from 'pg';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLog } from '../../lib/log.ts';
-import { ensureDatabase, startPostgres } from './postgres.ts';
+import { ensureDatabase, postgresPids, startPostgres, stopPostgres } from './postgres.ts';
 import { serverProcesses } from './processes.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -209,4 +210,23 @@ test('root may keep its data in a folder closed to others', {
   await query(server.url('postgres'), 'CREATE TABLE t AS SELECT generate_series(1, 1000)');
   await server.restart();
   assert.equal((await query(server.url('postgres'), 'SELECT * FROM t')).rowCount, 1000);
+});
+
+test('one that stays outlives its starter, is kept by a second start, and stops when asked', async (t) => {
+  const dataDir = folder(t);
+  const options = { dataDir, port: 0, tied: false, log: silentLog };
+  t.after(() => stopPostgres(dataDir, systemClock));
+  const program = `
+    const { startPostgres } = await import(${JSON.stringify(join(import.meta.dirname, 'postgres.ts'))});
+    const { silentLog } = await import(${JSON.stringify(join(import.meta.dirname, '../../lib/log.ts'))});
+    await startPostgres({ ...${JSON.stringify({ ...options, log: null })}, log: silentLog });`;
+  const starter = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' });
+  assert.deepEqual(await once(starter, 'exit'), [0, null]);
+  const [pid] = postgresPids(dataDir);
+  const server = await startPostgres(options);
+  assert.equal(postgresPids(dataDir)[0], pid);
+  await ensureDatabase(server.url('postgres'), 'kept');
+  await assert.rejects(startPostgres({ ...options, port: server.port + 1 }), /runs already on this folder/);
+  assert.ok((await stopPostgres(dataDir, systemClock)) > 0);
+  assert.deepEqual(postgresPids(dataDir), []);
 });

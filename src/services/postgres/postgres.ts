@@ -1,6 +1,5 @@
 // A real PostgreSQL 18 from npm as a child process: no installation, no Docker, no socket folder, only 127.0.0.1.
-import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
@@ -9,7 +8,8 @@ import { serverIdentity } from './identity.ts';
 import { ensureCluster, layout } from './initdb.ts';
 import { type Launched, launch } from './launch.ts';
 import { claimPort } from './port.ts';
-import { serverProcesses, stopOrphans } from './processes.ts';
+import { postmasterPort, postmasterState, serverProcesses, stopOrphans } from './processes.ts';
+import { LOCAL_SETTINGS, POSTGRES_SETTINGS } from './settings.ts';
 
 export { ensureDatabase } from './ensure-database.ts';
 
@@ -20,8 +20,13 @@ export interface PostgresOptions {
   readonly port: number;
   /** A free one where that is taken; else it rejects with a UserError. */
   readonly orAnyPort?: boolean;
-  /** Server settings over the defaults below. */
+  /** Server settings over POSTGRES_SETTINGS. */
   readonly settings?: Readonly<Record<string, string>>;
+  /**
+   * true (the default): the server ends with this process, and one that ends unasked is started again. false: it stays,
+   * and one that runs on the data folder is kept.
+   */
+  readonly tied?: boolean;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -40,23 +45,6 @@ export interface PostgresServer {
   restart(): Promise<void>;
 }
 
-/** Small memory, durable commits, logical decoding; a slot nobody reads cannot fill the disk. */
-const DEFAULTS = {
-  listen_addresses: '127.0.0.1',
-  unix_socket_directories: '',
-  timezone: 'UTC',
-  log_timezone: 'UTC',
-  wal_level: 'logical',
-  max_replication_slots: '20',
-  max_wal_senders: '20',
-  // A flood that capture is minutes behind must not cost it the slot; more would cost the disk.
-  max_slot_wal_keep_size: '4GB',
-  shared_buffers: '32MB',
-  io_method: 'sync',
-  jit: 'off',
-  log_checkpoints: 'off',
-};
-
 /** Crash recovery after a kill can take a while; a server still at it after this is given up. */
 const READY_MS_MAX = 120_000;
 /** The watchdog's two tries take less; what is still there after this is stopped by its process id. */
@@ -69,27 +57,30 @@ const RESTART_DELAY_MS = 1_000;
  * started again. Rejects with a UserError when a person must mend something.
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
-  const { log, clock = systemClock } = options;
+  const { log, clock = systemClock, tied = true } = options;
   mkdirSync(options.dataDir, { recursive: true });
   const dataDir = realpathSync(options.dataDir);
   const files = layout(dataDir);
   const binaries = findBinaries();
   const identity = serverIdentity([binaries.postgres, files.data]);
-  const orphans = await stopOrphans(files.data, clock);
-  if (orphans > 0) log.warn('stopped a PostgreSQL that an earlier run left behind', { processes: orphans });
-  const port = await claimPort(options.port, options.orAnyPort);
+  const kept = tied ? null : runningOn(files.data);
+  if (kept === null) {
+    const orphans = await stopOrphans(files.data, clock);
+    if (orphans > 0) log.warn('stopped a PostgreSQL that an earlier run left behind', { processes: orphans });
+  } else if (options.port !== 0 && options.port !== kept) throw otherPort(kept);
+  const port = kept ?? (await claimPort(options.port, options.orAnyPort));
   const password = await ensureCluster(dataDir, binaries, identity);
-  const settings = { ...DEFAULTS, ...options.settings, port: String(port) };
+  const settings = { ...POSTGRES_SETTINGS, ...LOCAL_SETTINGS, ...options.settings, port: String(port) };
 
   let running: Launched | null = null;
   const start = async (): Promise<void> => {
     await stopOrphans(files.data, clock);
     identity.own(dataDir);
-    const server = launch({ binaries, identity, data: files.data, logFile: files.log, settings });
+    const server = launch({ binaries, identity, data: files.data, logFile: files.log, settings, tied });
     await untilReady(server, files, clock);
     running = server;
     void server.exited.then((code) => {
-      if (running === server) void startAgain(code);
+      if (running === server && tied) void startAgain(code);
     });
   };
   const startAgain = async (code: number | null): Promise<void> => {
@@ -105,15 +96,17 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const stop = async (): Promise<void> => {
     const server = running;
     running = null;
-    if (server === null) return;
-    server.stop();
-    const gone = new AbortController();
-    void server.exited.finally(() => gone.abort());
-    await clock.sleep(STOP_MS_MAX, gone.signal);
+    if (tied) {
+      if (server === null) return;
+      server.stop();
+      const gone = new AbortController();
+      void server.exited.finally(() => gone.abort());
+      await clock.sleep(STOP_MS_MAX, gone.signal);
+    }
     await stopOrphans(files.data, clock);
   };
 
-  await start();
+  if (kept === null) await start();
   return {
     port,
     user: 'postgres',
@@ -128,6 +121,32 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   };
 }
 
+/** Port of a ready server on the data folder, null when there is none. */
+function runningOn(data: string): number | null {
+  return postmasterState(data) === 'ready' && serverProcesses(data).length > 0 ? postmasterPort(data) : null;
+}
+
+const otherPort = (port: number): UserError =>
+  new UserError(
+    `PostgreSQL runs already on this folder, on port ${port}`,
+    'Stop it first with `instashop cluster down`, or give the port it was started with.',
+  );
+
+/** Stops the server of a folder given as `dataDir`, whoever started it. Resolves with how many processes there were. */
+export async function stopPostgres(dataDir: string, clock: Clock): Promise<number> {
+  const data = postgresData(dataDir);
+  return data === null ? 0 : stopOrphans(data, clock);
+}
+
+/** Processes of the server of a folder given as `dataDir`, the first of them the postmaster. */
+export function postgresPids(dataDir: string): readonly number[] {
+  const data = postgresData(dataDir);
+  return data === null ? [] : [...serverProcesses(data)].sort((a, b) => a - b);
+}
+
+const postgresData = (dataDir: string): string | null =>
+  existsSync(dataDir) ? layout(realpathSync(dataDir)).data : null;
+
 /** Waits for the state "ready" in postmaster.pid, as pg_ctl does. */
 async function untilReady(server: Launched, files: ReturnType<typeof layout>, clock: Clock): Promise<void> {
   let ended = false;
@@ -135,7 +154,7 @@ async function untilReady(server: Launched, files: ReturnType<typeof layout>, cl
     ended = true;
   });
   const until = clock.now() + READY_MS_MAX;
-  while (!ended && !isReady(files.data)) {
+  while (!ended && postmasterState(files.data) !== 'ready') {
     if (clock.now() > until) {
       server.stop();
       throw new UserError('PostgreSQL does not get ready', `See its log: ${files.log}`);
@@ -145,12 +164,4 @@ async function untilReady(server: Launched, files: ReturnType<typeof layout>, cl
   if (!ended) return;
   const said = readFileSync(files.log, 'utf8').trimEnd().split('\n').slice(-5).join('\n');
   throw new UserError(`PostgreSQL ended while starting: ${said}`, `See its log: ${files.log}`);
-}
-
-function isReady(data: string): boolean {
-  try {
-    return readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[7]?.trim() === 'ready';
-  } catch {
-    return false;
-  }
 }

@@ -12,12 +12,19 @@ const readable = (read: () => string): string => {
   }
 };
 
-/** The first line of postmaster.pid, null when there is no such file. */
+/** A line of postmaster.pid (PostgreSQL's pidfile.h numbers them from 1), '' when there is no such file. */
+const pidFileLine = (data: string, line: number): string =>
+  readable(() => readFileSync(join(data, 'postmaster.pid'), 'utf8'))
+    .split('\n')
+    [line - 1]?.trim() ?? '';
+
+/** What the server says of itself: `starting`, `ready`, `stopping`, or '' when it says nothing. */
+export const postmasterState = (data: string): string => pidFileLine(data, 8);
+
+export const postmasterPort = (data: string): number => Number(pidFileLine(data, 4));
+
 function postmasterPid(data: string): number | null {
-  const pid = Number.parseInt(
-    readable(() => readFileSync(join(data, 'postmaster.pid'), 'utf8')),
-    10,
-  );
+  const pid = Number.parseInt(pidFileLine(data, 1), 10);
   return pid > 0 ? pid : null;
 }
 
