@@ -21,7 +21,7 @@ const QUESTIONS: readonly {
     server: 'Kafka',
     option: '--kafka-brokers',
     stages: ['capture', 'enrichment', 'loader', 'metrics', 'publisher'],
-    ask: async ({ platform }, stage) => (await platform.broker(stage)).partitions(TOPICS.stageHealth.name),
+    ask: async ({ platform }, stage) => (await platform.broker(stage)).partitions(readBy(stage).name),
   },
   {
     server: 'Redis',
