@@ -6,7 +6,7 @@ import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type { MetricsChange } from './metrics-store.ts';
 import { type RedisClient, RedisConnection } from './redis-connection.ts';
-import { lastChange, readHealth, readKeys, readWindows } from './redis-reads.ts';
+import { lastChange, NO_CHANGE, readHealth, readKeys, readWindows } from './redis-reads.ts';
 import { KEYS } from './redis-scripts.ts';
 import { ToldVersions } from './told-versions.ts';
 
@@ -111,9 +111,10 @@ const numbers = (id: string): readonly [epoch: number, count: number] => {
   return [Number(epoch), Number(count)];
 };
 
-/** Whether nothing lies between two ids. */
+/** Whether nothing lies between two ids. What comes first in a feed that was not there follows everything. */
 function follows(before: string, id: string): boolean {
   const [[epoch, count], [nextEpoch, nextCount]] = [numbers(before), numbers(id)];
+  if (before === NO_CHANGE) return nextCount === 0;
   return epoch === nextEpoch && nextCount === count + 1;
 }
 

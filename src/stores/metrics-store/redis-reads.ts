@@ -46,10 +46,13 @@ export async function readKeys(connection: RedisConnection, prefix: string): Pro
   return [...found].sort();
 }
 
-/** Id of the newest entry of the feed; `0-0` when there is none. */
+/** Below every id. */
+export const NO_CHANGE = '0-0';
+
+/** Id of the newest entry of the feed; NO_CHANGE when there is none. */
 export async function lastChange(connection: RedisConnection): Promise<string> {
   const found = await connection.run((client) => client.xRevRange(KEYS.changes, '+', '-', { COUNT: 1 }));
-  return found?.[0]?.id ?? '0-0';
+  return found?.[0]?.id ?? NO_CHANGE;
 }
 
 function byKey<T>(items: readonly T[], keyOf: (item: T) => string): readonly T[] {
