@@ -85,8 +85,13 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Memory of a process in bytes (resident), null where the system does not tell or it has gone. */
+/**
+ * Memory of a process in bytes, what it shares with others in parts (PSS), or where that may not be read, in full.
+ * null: the system does not tell, or it has gone.
+ */
 export function memoryOf(pid: number): number | null {
-  const kib = /^VmRSS:\s+(\d+) kB/m.exec(readable(`/proc/${pid}/status`))?.[1];
+  const kib =
+    /^Pss:\s+(\d+) kB/m.exec(readable(`/proc/${pid}/smaps_rollup`))?.[1] ??
+    /^VmRSS:\s+(\d+) kB/m.exec(readable(`/proc/${pid}/status`))?.[1];
   return kib === undefined ? null : Number(kib) * 1_024;
 }

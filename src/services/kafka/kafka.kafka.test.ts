@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import { Admin, Consumer, Producer } from '@platformatic/kafka';
 import { type TestKafka, testKafka } from '../../../test/support/kafka.ts';
+import { guardKafkaConnections } from '../../../test/support/kafka-guard.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import { silentLog } from '../../lib/log.ts';
@@ -66,6 +67,7 @@ describe('three Kafka brokers', () => {
     });
 
   before(async () => {
+    guardKafkaConnections();
     kafka = await testKafka();
     await admin((client) => client.createTopics({ topics: [topic], partitions: 1, replicas: 3 }));
     await append(['one', 'two']);
@@ -128,8 +130,11 @@ describe('three Kafka brokers', () => {
     const cluster = await again();
     await cluster.stop();
     assert.deepEqual(kafkaMarks(kafka.dataDir).flatMap(processesOf), []);
-    await again();
+    await again({ users: { ...kafka.passwords, 'instashop-loader': 'a-new-password' } });
     assert.deepEqual(await values(3), ['one', 'two', 'three']);
+    const loader = new Admin({ ...as('instashop-loader', 'a-new-password'), retries: 0 });
+    assert.deepEqual(await loader.listTopics(), []);
+    await loader.close();
   });
 
   test('other passwords than the data was made with are told', async () => {

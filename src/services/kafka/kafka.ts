@@ -11,7 +11,7 @@ import { type ProcessMark, processesOf, type StopSteps, sendSignal, stopProcesse
 import { clusterId, formatNode, nodeLayout } from './format.ts';
 import { type Installation, installKafka } from './installation.ts';
 import { loggingText } from './logging.ts';
-import { brokersSeenAt, isRefusal, type Login } from './probe.ts';
+import { brokersSeenAt, ensureUsers, isRefusal, type Login } from './probe.ts';
 import {
   ADMIN_USER,
   BROKER_USER,
@@ -28,7 +28,7 @@ export interface KafkaOptions {
   /** One a node; null: free ones. */
   readonly ports: readonly number[] | null;
   readonly controllerPorts: readonly number[] | null;
-  /** User → password. Taken when the data folder is made; ADMIN_USER and BROKER_USER must be among them. */
+  /** User → password. Those of ADMIN_USER and BROKER_USER are taken when the data is made, the others at each start. */
   readonly users: Readonly<Record<string, string>>;
   /** true: the servers end with this process, however it ends. false: they stay, and those that run are kept. */
   readonly tied: boolean;
@@ -168,6 +168,9 @@ class Cluster implements KafkaCluster {
     );
     const launched = places.flatMap((place, index) => this.#launch(place, index));
     await this.#untilReady(places, launched);
+    // Those two are what brokers and this launcher work with: they stay as the data was made with.
+    const { [ADMIN_USER]: password, [BROKER_USER]: _, ...others } = users;
+    await ensureUsers(places[0]!.port, { username: ADMIN_USER, password: password! }, others);
   }
 
   async stop(): Promise<void> {

@@ -37,6 +37,9 @@ export const CLUSTER_SETTINGS: Readonly<Record<string, string>> = {
   // A dead node is noticed within 3 s (default 9 s).
   'broker.session.timeout.ms': '3000',
   'broker.heartbeat.interval.ms': '500',
+  'controller.quorum.fetch.timeout.ms': '1000',
+  'controller.quorum.election.timeout.ms': '500',
+  'controller.quorum.election.backoff.max.ms': '300',
   'group.initial.rebalance.delay.ms': '0',
 
   // The inner topics: few partitions, since few groups and writers use them.
