@@ -5,6 +5,7 @@ import { systemClock } from '../lib/clock.ts';
 import { UserError } from '../lib/errors.ts';
 import type { Command } from './command.ts';
 import { checkCommand } from './commands/check.ts';
+import { clusterCommand } from './commands/cluster.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { helpCommand, unknownCommand } from './commands/help.ts';
 import { postgresCommand } from './commands/postgres.ts';
@@ -24,6 +25,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'dead-letters': deadLettersCommand,
   reset: resetCommand,
   postgres: postgresCommand,
+  cluster: clusterCommand,
   help: helpCommand(() => COMMANDS),
   version: versionCommand,
 };

@@ -41,6 +41,8 @@ export const CLUSTER_SETTINGS: Readonly<Record<string, string>> = {
   'controller.quorum.election.timeout.ms': '500',
   'controller.quorum.election.backoff.max.ms': '300',
   'group.initial.rebalance.delay.ms': '0',
+  // A node that returned leads again soon (default 5 min).
+  'leader.imbalance.check.interval.seconds': '30',
 
   // The inner topics: few partitions, since few groups and writers use them.
   'offsets.topic.replication.factor': '3',

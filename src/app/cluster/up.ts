@@ -1,0 +1,108 @@
+import { mkdirSync } from 'node:fs';
+import type { Clock } from '../../lib/clock.ts';
+import type { Log } from '../../lib/log.ts';
+import { type KafkaCluster, startKafka } from '../../services/kafka/kafka.ts';
+import { ADMIN_USER } from '../../services/kafka/settings.ts';
+import { ensureDatabase, type PostgresServer, startPostgres } from '../../services/postgres/postgres.ts';
+import { type RedisServer, startRedis } from '../../services/redis/redis.ts';
+import type { Options } from '../options.ts';
+import type { Terminal } from '../terminal.ts';
+import { type ClusterPlaces, clusterDir } from './places.ts';
+import { type ClusterSecrets, clusterSecrets, makeSecrets } from './secrets.ts';
+import { setUpCluster } from './setup.ts';
+
+export interface UpParts {
+  readonly options: Options;
+  readonly places: ClusterPlaces;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly terminal: Terminal;
+}
+
+/**
+ * Starts the servers that do not run, waits until all answer, and gives them topics, users and rights. They stay when
+ * this process ends. Rejects with a UserError when a person must mend something; what was started by then stays.
+ */
+export async function startCluster(parts: UpParts): Promise<void> {
+  const { options, places, clock, log, terminal } = parts;
+  mkdirSync(clusterDir(options.dataDir), { recursive: true });
+  const made = makeSecrets(options);
+  if (made > 0) terminal.line(`${made} passwords made`);
+  const secrets = clusterSecrets(options);
+  const ended = await Promise.allSettled([
+    timed('Kafka', startBrokers(parts, secrets), parts),
+    timed('Redis', startCache(parts, secrets), parts),
+    timed('PostgreSQL shop', startDatabase(parts, places.shop, places.shop.databases), parts),
+    timed('PostgreSQL dwh', startDatabase(parts, places.dwh, [places.dwh.database]), parts),
+  ]);
+  const failed = ended.find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
+  const [kafka, , shop, dwh] = ended.map((one) => (one as PromiseFulfilledResult<unknown>).value) as [
+    KafkaCluster,
+    RedisServer,
+    PostgresServer,
+    PostgresServer,
+  ];
+  const [instashop, crm] = places.shop.databases;
+  const setUp = setUpCluster({
+    brokers: kafka.brokers,
+    admin: { user: ADMIN_USER, password: secrets.kafka[ADMIN_USER]! },
+    databases: { shop: shop.url(instashop), crm: shop.url(crm), dwh: dwh.url(places.dwh.database) },
+    rolePasswords: secrets.roles,
+    options,
+    clock,
+    log,
+  });
+  await timed('topics, tables, users and rights', setUp, parts);
+}
+
+const startBrokers = ({ places, clock, log, terminal }: UpParts, { kafka: users }: ClusterSecrets) =>
+  startKafka({
+    dataDir: places.kafka.dir,
+    ports: places.kafka.ports,
+    controllerPorts: places.kafka.controllerPorts,
+    users,
+    tied: false,
+    onProgress: downloads('Kafka', terminal),
+    clock,
+    log: log.child('kafka'),
+  });
+
+const startCache = ({ places, clock, log, terminal }: UpParts, { redis: users }: ClusterSecrets) =>
+  startRedis({
+    dataDir: places.redis.dir,
+    port: places.redis.port,
+    users,
+    tied: false,
+    onProgress: downloads('Valkey', terminal),
+    clock,
+    log: log.child('redis'),
+  });
+
+async function startDatabase(
+  { clock, log }: UpParts,
+  { dir, port }: { readonly dir: string; readonly port: number },
+  databases: readonly string[],
+): Promise<PostgresServer> {
+  const server = await startPostgres({ dataDir: dir, port, tied: false, clock, log: log.child('postgres') });
+  for (const name of databases) await ensureDatabase(server.url('postgres'), name);
+  return server;
+}
+
+async function timed<T>(what: string, work: Promise<T>, { clock, terminal }: UpParts): Promise<T> {
+  const since = clock.now();
+  const result = await work;
+  terminal.line(`✓ ${what}, ${((clock.now() - since) / 1_000).toFixed(1)} s`);
+  return result;
+}
+
+/** A live line in a terminal; elsewhere the beginning and the end. */
+function downloads(what: string, terminal: Terminal): (bytes: number, bytesAll: number) => void {
+  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
+  let began = false;
+  return (bytes, bytesAll) => {
+    if (!began) terminal.line(`Downloading ${what}, once: ${megabytes(bytesAll)} MB`);
+    began = true;
+    terminal.status(bytes < bytesAll ? `${what} ${megabytes(bytes)} of ${megabytes(bytesAll)} MB` : '');
+  };
+}
