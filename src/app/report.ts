@@ -1,4 +1,4 @@
-import type { StageHealth } from '../contracts/stage-health.ts';
+import { healthKey, type StageHealth } from '../contracts/stage-health.ts';
 import { TOPICS } from '../contracts/topics.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -19,7 +19,7 @@ export const healthToLog =
       health.map((one) => ({
         topic: TOPICS.stageHealth.name,
         partition: 0,
-        key: one.stage,
+        key: healthKey(one),
         value: Buffer.from(JSON.stringify(one)),
         headers: {},
       })),
@@ -28,13 +28,15 @@ export const healthToLog =
 export interface ReportOptions {
   readonly stages: readonly Supervised[];
   readonly send: SendHealth;
+  /** Name of this process where a stage may have several (contracts/stage-health.ts). */
+  readonly instance?: string | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Sends what the stages say of themselves until the signal aborts, and their last words then. Never rejects. */
 export async function report(
-  { stages, send, clock, log }: ReportOptions,
+  { stages, send, instance, clock, log }: ReportOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const sent = new Map<string, { readonly at: number; readonly said: string }>();
@@ -42,7 +44,7 @@ export async function report(
   const round = async (): Promise<void> => {
     const now = clock.now();
     const news = stages
-      .map((stage) => stage.health())
+      .map((stage) => ({ ...stage.health(), ...(instance !== undefined && { instance }) }))
       .filter((health) => {
         const said = JSON.stringify({ ...health, at: 0 });
         const before = sent.get(health.stage);

@@ -57,9 +57,13 @@ export interface LiveValue {
   readonly values: Readonly<Record<string, number | null>>;
 }
 
-/** What a stage says of itself (contracts/stage-health.ts), as it travels. */
+/** What a stage says of itself (contracts/stage-health.ts), all its processes in one, as it travels. */
 export interface LiveStage {
   readonly stage: string;
+  /** Processes that do its work; absent where there is one. */
+  readonly instances?: number;
+  /** Processes that wait to take over; absent where there is none, or nobody else. */
+  readonly standby?: number;
   readonly state: 'starting' | 'standby' | 'running' | 'retrying' | 'stopped' | 'failed';
   readonly at: number;
   readonly lag: number | null;
@@ -141,7 +145,7 @@ export interface LiveHistory {
 
 /**
  * Why the system is not well. `retrying`: for over RETRYING_AFTER_MS; `silent`: no report for SILENT_AFTER_MS;
- * `missing`: never reported.
+ * `missing`: never reported, or only processes that stand by did, for SILENT_AFTER_MS.
  */
 export interface LiveProblem {
   readonly stage: string;

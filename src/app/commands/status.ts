@@ -1,8 +1,9 @@
 import { API, type LiveHealth, type LiveStage } from '../../contracts/live.ts';
-import type { StageHealth } from '../../contracts/stage-health.ts';
+import { healthKey, type StageHealth } from '../../contracts/stage-health.ts';
 import { TOPICS } from '../../contracts/topics.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
+import { liveStages } from '../../stages/dashboard/server/live-stages.ts';
 import { readAccounting } from '../../stages/metrics/embedded/sqlite-checkpoint.ts';
 import type { Broker } from '../../stores/broker/broker.ts';
 import { countDeadLetters } from '../../stores/broker/dead-letter-queue.ts';
@@ -38,7 +39,7 @@ export const statusCommand = command({
     const status = {
       running: live !== null,
       status: live?.status ?? 'not running',
-      stages: live?.stages ?? stored.stages,
+      stages: live?.stages ?? liveStages(stored.stages, clock.now()),
       problems: live?.problems ?? [],
       topics: stored.topics,
       groups: stored.groups,
@@ -118,8 +119,9 @@ async function logStatus(broker: Broker): Promise<LogStatus> {
     }),
   );
   const newest = new Map<string, StageHealth>();
-  await readTopic(broker, TOPICS.stageHealth.name, async ({ key, value }) => {
-    newest.set(key ?? '', JSON.parse(Buffer.from(value).toString()));
+  await readTopic(broker, TOPICS.stageHealth.name, async ({ value }) => {
+    const said = JSON.parse(Buffer.from(value).toString()) as StageHealth;
+    newest.set(healthKey(said), said);
   });
   const { waiting, notLookedAt } = await countDeadLetters(broker);
   return { stages: [...newest.values()], topics, groups, deadLetters: waiting, notLookedAt };
@@ -147,8 +149,8 @@ function statusPage(
 ): string {
   const age = (at: number | null) => (at === null ? '-' : `${((now - at) / 1000).toFixed(1)} s ago`);
   const stageRows = stages.map(
-    ({ stage, state, processed, lag, lag_unit, newest_at, errors, last_error }) => [
-      stage,
+    ({ stage, instances, standby, state, processed, lag, lag_unit, newest_at, errors, last_error }) => [
+      [stage, instances && `${instances}×`, standby && `${standby} standby`].filter(Boolean).join(' '),
       state,
       String(processed),
       lag === null ? '-' : `${lag} ${lag_unit}`,

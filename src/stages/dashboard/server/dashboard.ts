@@ -120,7 +120,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       hub,
       history: historyReader(options.warehouse, clock),
       registry: prometheus({
-        stages: model.stages,
+        instances: model.instances,
         problems: () => problems().length,
         newestCommittedAt: model.newestCommittedAt,
         now: clock.now,
@@ -155,7 +155,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       return healthOf('dashboard', clock, counts);
     },
     async run(signal) {
-      const model = liveModel();
+      const model = liveModel(clock.now);
       const clients = options.clientsMax === undefined ? {} : { clientsMax: options.clientsMax };
       const hub = sseHub({ model, clock, about, ...clients });
       viewers = () => hub.counts.clients;

@@ -40,3 +40,10 @@ test('a stage that retries is a problem when that lasts, not when it is a blip',
   assert.deepEqual(problems(retrying, SHOP_STAGES, NOW - RETRYING_AFTER_MS - 1), ['capture retrying']);
   assert.deepEqual(problems({ state: 'running' }, SHOP_STAGES, NOW - RETRYING_AFTER_MS - 1), []);
 });
+
+test('a stage of which only processes are left that stand by is a problem when nobody takes over', () => {
+  const standby = { state: 'standby' } as const;
+  assert.deepEqual(problems(standby, SHOP_STAGES, NOW - SILENT_AFTER_MS), []);
+  assert.deepEqual(problems(standby, SHOP_STAGES, NOW - SILENT_AFTER_MS - 1), ['capture missing']);
+  assert.deepEqual(problems(standby, [], NOW - SILENT_AFTER_MS - 1), []);
+});

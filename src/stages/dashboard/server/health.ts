@@ -1,16 +1,20 @@
-import { type LiveProblem, RETRYING_AFTER_MS, SILENT_AFTER_MS } from '../../../contracts/live.ts';
-import type { StageHealth } from '../../../contracts/stage-health.ts';
+import {
+  type LiveProblem,
+  type LiveStage,
+  RETRYING_AFTER_MS,
+  SILENT_AFTER_MS,
+} from '../../../contracts/live.ts';
 
 /** States that a stage reaches only at its end: its last report is its last word, however old. */
-const FINAL: ReadonlySet<StageHealth['state']> = new Set(['failed', 'stopped']);
+const FINAL: ReadonlySet<LiveStage['state']> = new Set(['failed', 'stopped']);
 
 /**
  * What is wrong, judged from the newest reports. `expected` are the stages that must be there and running; of any
  * other stage only a fresh failure counts, because a report may be left over from a run that had more stages.
- * `stateSince` tells when a stage said its present state first, epoch ms.
+ * `stateSince` tells when a stage came into its present state, epoch ms.
  */
 export function judge(
-  reports: readonly StageHealth[],
+  reports: readonly LiveStage[],
   expected: readonly string[],
   nowMs: number,
   stateSince: (stage: string) => number,
@@ -37,6 +41,8 @@ export function judge(
         problem: 'silent',
         detail: `Its last report is ${Math.round(ageMs / 1000)} s old.`,
       });
+    } else if (report.state === 'standby' && required && nowMs - stateSince(stage) > SILENT_AFTER_MS) {
+      problems.push({ stage, problem: 'missing', detail: 'It only stands by: no process does its work.' });
     } else if (report.state === 'retrying' && fresh && nowMs - stateSince(stage) > RETRYING_AFTER_MS) {
       problems.push({ stage, problem: 'retrying', detail: report.last_error ?? 'It tries again.' });
     }

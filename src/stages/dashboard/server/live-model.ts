@@ -3,16 +3,16 @@ import {
   LIVE_SPAN_MS,
   type LiveChange,
   type LiveMetric,
+  type LiveStage,
   type LiveValue,
 } from '../../../contracts/live.ts';
 import { type MetricValue, metricKey, metricVersion } from '../../../contracts/metric-value.ts';
-import type { StageHealth } from '../../../contracts/stage-health.ts';
-import type { MetricsChange } from '../../../stores/metrics-store/metrics-store.ts';
+import { healthKey, type StageHealth } from '../../../contracts/stage-health.ts';
+import { HEALTH_MAX, type MetricsChange } from '../../../stores/metrics-store/metrics-store.ts';
+import { byStage, liveStage, liveStages, presentInstances } from './live-stages.ts';
 
 /** Values held at most; the oldest windows go first. */
 const VALUES_MAX = 20_000;
-/** Stages held at most: a name is a stage's own, so only a defect could make more. */
-const STAGES_MAX = 100;
 
 interface Entry<T> {
   readonly item: T;
@@ -36,8 +36,11 @@ export interface LiveModel {
   advance(): boolean;
   /** Everything that changed after that tick; 0 gives all there is. */
   since(seq: number): Omit<LiveChange, 'server_time'>;
-  stages(): readonly StageHealth[];
-  /** When the stage said its present state first, epoch ms; Infinity for a stage that said nothing. */
+  /** Each stage, its processes in one. */
+  stages(): readonly LiveStage[];
+  /** The processes that count now, by stage. */
+  instances(): readonly (readonly StageHealth[])[];
+  /** When the stage came into its present state, epoch ms; Infinity for a stage that said nothing. */
   stateSince(stage: string): number;
   newestWindowStart(): number | null;
   newestCommittedAt(): number | null;
@@ -56,7 +59,8 @@ export function liveValue(value: MetricValue): LiveValue | null {
 
 const max = (a: number | null, b: number): number => (a === null || b > a ? b : a);
 
-export function liveModel(): LiveModel {
+/** `now`: epoch ms; decides which processes still live. */
+export function liveModel(now: () => number): LiveModel {
   const values = new Map<string, Entry<LiveValue>>();
   const stages = new Map<string, StageEntry>();
   let seq = 0;
@@ -97,12 +101,37 @@ export function liveModel(): LiveModel {
   };
 
   const applyHealth = (health: StageHealth): boolean => {
-    const known = stages.get(health.stage);
+    const key = healthKey(health);
+    const known = stages.get(key);
     if (known !== undefined && known.version >= health.at) return false;
-    if (known === undefined && stages.size >= STAGES_MAX) return false;
     const stateSince = known?.item.state === health.state ? known.stateSince : health.at;
-    stages.set(health.stage, { item: health, seq: seq + 1, version: health.at, stateSince });
+    stages.set(key, { item: health, seq: seq + 1, version: health.at, stateSince });
+    while (stages.size > HEALTH_MAX) {
+      const [oldest] = [...stages].reduce((a, b) => (b[1].version < a[1].version ? b : a));
+      stages.delete(oldest);
+    }
     return true;
+  };
+
+  const healths = () => [...stages.values()].map((entry) => entry.item);
+
+  const stagesAfter = (from: number): LiveStage[] => {
+    const changed = new Set(after(stages, from).map(({ stage }) => stage));
+    return [...byStage(healths())].flatMap(([stage, all]) =>
+      changed.has(stage) ? [liveStage(all, now())] : [],
+    );
+  };
+
+  const stateSince = (stage: string): number => {
+    const entries = [...stages.values()].filter(({ item }) => item.stage === stage);
+    if (entries.length === 0) return Number.POSITIVE_INFINITY;
+    const all = entries.map(({ item }) => item);
+    const present = presentInstances(all, now());
+    const { state } = liveStage(all, now());
+    const since = entries.filter(({ item }) => present.includes(item) && item.state === state);
+    // While another process lived, the stage was what that one said.
+    const gone = all.filter((item) => !present.includes(item)).map(({ at }) => at);
+    return Math.max(Math.min(...since.map((entry) => entry.stateSince)), ...gone);
   };
 
   const after = <T>(entries: ReadonlyMap<string, Entry<T>>, from: number): T[] => {
@@ -132,10 +161,11 @@ export function liveModel(): LiveModel {
       newest_event_time: newestEventTime,
       newest_committed_at: newestCommittedAt,
       values: after(values, from),
-      stages: after(stages, from),
+      stages: stagesAfter(from),
     }),
-    stages: () => [...stages.values()].map((entry) => entry.item),
-    stateSince: (stage) => stages.get(stage)?.stateSince ?? Number.POSITIVE_INFINITY,
+    stages: () => liveStages(healths(), now()),
+    instances: () => [...byStage(healths()).values()].map((all) => presentInstances(all, now())),
+    stateSince,
     newestWindowStart: () => newestStart,
     newestCommittedAt: () => newestCommittedAt,
   };

@@ -4,7 +4,8 @@ import type { SseCounts } from './sse-hub.ts';
 
 /** Where the figures come from when somebody scrapes. */
 export interface PrometheusSource {
-  readonly stages: () => readonly StageHealth[];
+  /** The processes that count now, by stage. */
+  readonly instances: () => readonly (readonly StageHealth[])[];
   readonly problems: () => number;
   readonly newestCommittedAt: () => number | null;
   readonly now: () => number;
@@ -18,7 +19,7 @@ type StageFigure = readonly [
 ];
 
 const STAGE_GAUGES: readonly StageFigure[] = [
-  ['up', '1 while the stage runs.', (health) => (health.state === 'running' ? 1 : 0)],
+  ['up', '1 while it runs; one that stands by has 0.', (health) => (health.state === 'running' ? 1 : 0)],
   ['report_age_seconds', 'Age of the newest report of the stage.', (health, now) => (now - health.at) / 1000],
   [
     'newest_age_seconds',
@@ -33,9 +34,19 @@ const STAGE_COUNTERS: readonly StageFigure[] = [
   ['dead_letters_total', 'Records the stage refused.', (health) => health.dead_letters],
 ];
 
+/** Every process that counts, with its labels: `instance` only where a stage has several. */
+function* labelled(source: PrometheusSource): Generator<readonly [StageHealth, Record<string, string>]> {
+  for (const processes of source.instances()) {
+    for (const health of processes) {
+      const { stage, instance = '' } = health;
+      yield [health, processes.length > 1 ? { stage, instance } : { stage }];
+    }
+  }
+}
+
 /** Metrics that describe each stage, read from its newest report. */
 function registerStages(registers: Registry[], source: PrometheusSource): void {
-  const labelNames = ['stage'];
+  const labelNames = ['stage', 'instance'];
   for (const [name, help, figure] of STAGE_GAUGES) {
     new Gauge({
       name: `instashop_stage_${name}`,
@@ -44,9 +55,9 @@ function registerStages(registers: Registry[], source: PrometheusSource): void {
       registers,
       collect() {
         this.reset();
-        for (const health of source.stages()) {
+        for (const [health, labels] of labelled(source)) {
           const value = figure(health, source.now());
-          if (value !== null) this.set({ stage: health.stage }, value);
+          if (value !== null) this.set(labels, value);
         }
       },
     });
@@ -59,31 +70,30 @@ function registerStages(registers: Registry[], source: PrometheusSource): void {
       registers,
       collect() {
         this.reset();
-        for (const health of source.stages())
-          this.inc({ stage: health.stage }, figure(health, source.now()) ?? 0);
+        for (const [health, labels] of labelled(source)) this.inc(labels, figure(health, source.now()) ?? 0);
       },
     });
   }
   new Gauge({
     name: 'instashop_stage_lag',
     help: 'What waits to be processed, in the unit of the label.',
-    labelNames: ['stage', 'unit'],
+    labelNames: [...labelNames, 'unit'],
     registers,
     collect() {
       this.reset();
-      for (const { stage, lag, lag_unit: unit } of source.stages())
-        if (lag !== null) this.set({ stage, unit }, lag);
+      for (const [{ lag, lag_unit: unit }, labels] of labelled(source))
+        if (lag !== null) this.set({ ...labels, unit }, lag);
     },
   });
   new Gauge({
     name: 'instashop_stage_figure',
     help: 'Further figures of a stage (late, too_late, retained_wal_bytes, …).',
-    labelNames: ['stage', 'figure'],
+    labelNames: [...labelNames, 'figure'],
     registers,
     collect() {
       this.reset();
-      for (const { stage, figures } of source.stages())
-        for (const [figure, value] of Object.entries(figures)) this.set({ stage, figure }, value);
+      for (const [{ figures }, labels] of labelled(source))
+        for (const [figure, value] of Object.entries(figures)) this.set({ ...labels, figure }, value);
     },
   });
 }

@@ -24,7 +24,16 @@ function Row({ stage }: { stage: LiveStage }) {
         : t.records(f.count(stage.lag));
   return (
     <tr data-stage={stage.stage}>
-      <th scope="row">{stage.stage}</th>
+      <th scope="row">
+        {stage.stage}
+        {stage.instances !== undefined && (
+          <span class="stage-count" title={t.instances(stage.instances)}>
+            <span aria-hidden="true">{stage.instances}×</span>
+            <span class="sr">{t.instances(stage.instances)}</span>
+          </span>
+        )}
+        {stage.standby !== undefined && <span class="stage-count">{t.standbys(stage.standby)}</span>}
+      </th>
       <td>
         <span class="stage-state" data-state={state} title={stage.last_error ?? undefined}>
           {t.stageStates[state]}
