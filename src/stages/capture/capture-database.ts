@@ -108,6 +108,7 @@ class DatabaseCapture {
   #claim!: Claim;
   /** The save under way: with a changelog, capture goes on meanwhile. */
   #saving: Promise<void> = Promise.resolve();
+  readonly #ended = new AbortController();
 
   constructor(parts: DatabaseParts, state: CaptureState, changelog: StateChangelog | null) {
     this.#parts = parts;
@@ -210,9 +211,8 @@ class DatabaseCapture {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const ended = new AbortController();
-    const until = AbortSignal.any([signal, ended.signal]);
-    const watch = this.#watch(until).finally(() => ended.abort());
+    const until = AbortSignal.any([signal, this.#ended.signal]);
+    const watch = this.#watch(until).finally(() => this.#ended.abort());
     watch.catch(() => {});
     try {
       for await (const sets of this.#parts.feed.read(until)) {
@@ -221,7 +221,7 @@ class DatabaseCapture {
         this.#taking = false;
       }
     } finally {
-      ended.abort();
+      this.#ended.abort();
       await Promise.allSettled([this.#saving]);
       await watch;
     }
@@ -238,7 +238,6 @@ class DatabaseCapture {
       // While sets are taken the state is ahead of the place, and what is saved then could not be taken again.
       await this.#saving;
       if (!this.#taking && this.#isDue()) this.#beginSave();
-      if (this.#changelog === null) await this.#saving;
       try {
         const { behind, retainedWalBytes } = await feed.lag(this.#place.acknowledged);
         report({
@@ -264,7 +263,6 @@ class DatabaseCapture {
       if (!this.#isFull() && !this.#isDue()) return;
       await this.#saving;
       this.#beginSave();
-      if (this.#changelog === null) await this.#saving;
     };
     await this.#assembler.prepare(sets);
     for (const set of sets) {
@@ -316,11 +314,11 @@ class DatabaseCapture {
     return this.#state.dirtyCount > DIRTY_ROWS_MAX;
   }
 
-  /** Its fault is thrown by whoever awaits it. */
+  /** Its fault ends the run, and is thrown by whoever awaits it. */
   #beginSave(): void {
     this.#savedAt = this.#parts.clock.now();
     this.#saving = this.#save();
-    this.#saving.catch(() => {});
+    this.#saving.catch(() => this.#ended.abort());
   }
 
   /** Makes the place durable, for whoever takes over first, then tells the shop: never the other way round. */
