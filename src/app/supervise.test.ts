@@ -122,6 +122,30 @@ test('health is reported when it changes, at least every 5 s, and at the end', a
   assert.equal(states.at(-1), 'stopped');
 });
 
+test('where a stage may have several processes, each reports under its own key', async () => {
+  const clock = sleepyClock();
+  const ending = new AbortController();
+  const stage = {
+    name: 'loader',
+    url: () => null,
+    run: async () => undefined,
+    stop: () => undefined,
+    health: () => healthOf('loader', clock, stageCounts()),
+  };
+  const sent: (readonly [string | null, StageHealth])[] = [];
+  const send = healthToLog(async () => ({
+    async append(records) {
+      for (const { key, value } of records) sent.push([key, JSON.parse(Buffer.from(value).toString())]);
+      ending.abort();
+    },
+  }));
+  await report({ stages: [stage], send, instance: 'b', clock, log: silentLog }, ending.signal);
+  assert.deepEqual(
+    sent.map(([key, { stage, instance }]) => [key, stage, instance]),
+    [['loader@b', 'loader', 'b']],
+  );
+});
+
 test('the live line says how much comes, what waits, and how old the page is', () => {
   const clock = sleepyClock();
   const health = (stage: string, more: Partial<StageHealth>): StageHealth => ({

@@ -76,9 +76,9 @@ export function publisher({ broker, metricsStore, clock, log }: PublisherOptions
 }
 
 /**
- * Where to go on: from the group's offsets, but nothing that the store would not keep. Of a store that is not filled the
- * group begins again with the last hour, and the store is marked only then: wherever this is killed, what is marked will
- * be read from offsets that hold all it lacks.
+ * Where to go on: from the group's offsets, but nothing that the store would not keep. For a store that is not filled
+ * the group begins again with the last hour, and the store is marked only then: wherever this is killed, a marked store
+ * goes on from offsets after which stands all it lacks.
  */
 async function startOffsets(
   broker: PublisherOptions['broker'],

@@ -13,8 +13,8 @@ export interface MetricsStore {
   /**
    * Stores values whose version (contracts/metric-value.ts) is higher than the stored one's, the whole batch at once
    * (up to 1,000 values); the others change nothing. Also sets the original's keys (contracts/seed-keys.ts) from the
-   * newest window that has data: an older window never replaces a newer one. Everything expires METRICS_TTL_MS after its
-   * last write (in Redis a window of a metric expires whole, after the last write to any of its groups).
+   * newest window that has data: an older window never replaces a newer one. Everything expires METRICS_TTL_MS after
+   * its last write (in Redis a window of a metric expires whole, after the last write to any of its groups).
    * Resolves with how many took effect. Rejects with MetricsStoreEmptiedError while the store is not marked as filled.
    */
   write(values: readonly MetricValue[]): Promise<number>;

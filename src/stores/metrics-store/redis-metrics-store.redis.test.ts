@@ -19,16 +19,23 @@ let redis: TestRedis;
 before(async () => {
   redis = await testRedis();
 });
-after(() => redis.stop());
+const opened: MetricsStore[] = [];
+after(async () => {
+  for (const store of opened) await store.close();
+  await redis.stop();
+});
 
-const open = (user = PUBLISHER_USER, ttlMs?: number): Promise<MetricsStore> =>
-  redisMetricsStore({
+async function open(user = PUBLISHER_USER, ttlMs?: number): Promise<MetricsStore> {
+  const store = await redisMetricsStore({
     url: redis.server.url(user),
     clock: systemClock,
     log: silentLog,
     mainCurrency: 'USD',
     ...(ttlMs !== undefined && { ttlMs }),
   });
+  opened.push(store);
+  return store;
+}
 
 async function asAdmin<T>(action: (client: ReturnType<typeof createClient>) => Promise<T>): Promise<T> {
   const client = createClient({ url: redis.server.url(REDIS_ADMIN_USER) });
@@ -176,4 +183,49 @@ test('many values are written in pieces and read whole', async () => {
   await heard.until(() => heard.values().length === 2_500);
   assert.ok(isDeepStrictEqual(heard.values(), many));
   await store.close();
+});
+
+test('what a listener missed is told when it is back, also where the feed does not hold it any more', async () => {
+  const store = await filled();
+  await store.write([sales(0, 1)]);
+  const dashboard = await open(DASHBOARD_USER);
+  const { values, until, stop } = listen(dashboard);
+  const events = () => values().map((value) => value.events);
+  const losses: readonly (readonly [string, () => Promise<unknown>])[] = [
+    ['nothing', async () => {}],
+    ['all but the newest', () => asAdmin((client) => client.xTrim('instashop:changes', 'MAXLEN', 1))],
+    ['the feed', () => asAdmin((client) => client.del('instashop:changes'))],
+    [
+      'everything',
+      async () => {
+        await flush();
+        await assert.rejects(store.write([sales(0, 1)]), { name: 'MetricsStoreEmptiedError' });
+        await store.markFilled();
+        // As it is filled again: older versions come first, and are not told.
+        for (const old of [1, 2, 3, 25]) await store.write([sales(0, old)]);
+      },
+    ],
+  ];
+  await store.write([sales(0, 2)]);
+  await until(() => events().includes(2));
+  for (const [index, [, lose]] of losses.entries()) {
+    const version = 10 + index * 5;
+    const away = (rule: string) =>
+      asAdmin((client) => client.sendCommand(['ACL', 'SETUSER', DASHBOARD_USER, rule]));
+    await away('off');
+    await asAdmin((client) => client.sendCommand(['CLIENT', 'KILL', 'USER', DASHBOARD_USER])).catch(() => 0);
+    await store.write([sales(0, version)]);
+    await store.write([sales(1, version)]);
+    await lose();
+    await away('on');
+    if (index % 2 === 1) await store.write([sales(2, version)]);
+    await until(() => values().some((value) => value.events >= version && value.window_start === START));
+  }
+  const first = values().filter((value) => value.window_start === START);
+  assert.deepEqual(
+    first.map((value) => value.events),
+    [2, 10, 15, 20, 25],
+  );
+  stop();
+  await Promise.all([dashboard.close(), store.close()]);
 });

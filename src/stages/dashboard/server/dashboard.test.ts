@@ -127,6 +127,21 @@ test('/metrics tells each stage’s figures in Prometheus’ format', async () =
   );
 });
 
+test('/metrics names the processes of a stage where it has several', async () => {
+  await using served = await serve();
+  const now = Date.now();
+  const [loader] = shopHealth(now).filter(({ stage }) => stage === 'loader');
+  await served.store.writeHealth([
+    { ...loader!, instance: 'a', processed: 5 },
+    { ...loader!, instance: 'b', processed: 7, state: 'standby' },
+    { ...loader!, stage: 'metrics', instance: 'a', processed: 9 },
+  ]);
+  const text = await (await fetch(`${served.url}/metrics`)).text();
+  assert.match(text, /instashop_stage_processed_total\{stage="loader",instance="a"\} 5/);
+  assert.match(text, /instashop_stage_up\{stage="loader",instance="b"\} 0/);
+  assert.match(text, /instashop_stage_processed_total\{stage="metrics"\} 9/);
+});
+
 test('the page: no inline code, hashed files kept for good, the rest asked again', async () => {
   const webDir = await mkdtemp(join(tmpdir(), 'instashop-web-'));
   try {

@@ -1,6 +1,6 @@
 // Stores in memory, for the dashboard's own tests and its benchmark.
 import { type MetricValue, metricKey, metricVersion } from '../../../contracts/metric-value.ts';
-import type { StageHealth } from '../../../contracts/stage-health.ts';
+import { healthKey, type StageHealth } from '../../../contracts/stage-health.ts';
 import type { MetricsChange, MetricsStore } from '../../../stores/metrics-store/metrics-store.ts';
 import type { HistoryPoint, WarehouseTotals } from '../../../stores/warehouse/warehouse.ts';
 
@@ -37,7 +37,7 @@ export function fakeMetricsStore(): FakeMetricsStore {
       );
     },
     async writeHealth(batch) {
-      for (const health of batch) healths.set(health.stage, health);
+      for (const health of batch) healths.set(healthKey(health), health);
       tell({ values: [], health: batch });
     },
     async health() {

@@ -104,6 +104,34 @@ describe('the page', { skip }, () => {
     assert.deepEqual(faults, []);
   });
 
+  test('it says how many processes a stage has, and how many of them stand by', async () => {
+    await using served = await shop();
+    const [stage] = shopHealth(served.now).filter((health) => health.stage === 'loader');
+    const of = (name: string, instance: string, state: 'running' | 'standby') => ({
+      ...stage!,
+      stage: name,
+      instance,
+      state,
+      at: served.now + 1,
+    });
+    await served.store.writeHealth([
+      of('loader', 'a', 'running'),
+      of('loader', 'b', 'running'),
+      of('capture', 'a', 'running'),
+      of('capture', 'b', 'standby'),
+    ]);
+    for (const [language, counts, said] of [
+      ['en', ['3×', '1 standby'], '3 processes share its work'],
+      ['es', ['3×', '1 en reserva'], '3 procesos se reparten su trabajo'],
+    ] as const) {
+      await using opened = await open(served, {}, `?lang=${language}`);
+      const count = (name: string) => text(opened.page, `[data-stage=${name}] .stage-count`);
+      assert.equal(await count('loader'), `${counts[0]}${said}`);
+      assert.match(await text(opened.page, '[data-stage=capture] th'), new RegExp(counts[1]));
+      assert.equal(await opened.page.locator('[data-stage=metrics] .stage-count').count(), 0);
+    }
+  });
+
   test('it moves without a reload, stands still while paused, and catches up', async () => {
     await using served = await shop();
     await using opened = await open(served);
