@@ -209,3 +209,55 @@ test('a topic of sales made anew under existing items stops the stage', async ()
   await broker.append([{ ...item, topic: TOPICS.transactionItems.name, headers }]);
   await assert.rejects(runOnce(), { name: 'UserError' });
 });
+
+test('shared by several, and frozen in the middle of an append: each item stands in the log once', async () => {
+  const { broker } = setUp();
+  const start = () => {
+    const stop = new AbortController();
+    const stage = enrichment({ broker, clock: systemClock, log: silentLog });
+    const run = stage.run(stop.signal);
+    run.catch(() => {});
+    return { stage, stop, run };
+  };
+  const itemIds = () =>
+    broker.records(TOPICS.transactionItems.name).map((record) => json(record).transaction_detail_id);
+  const sales = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, n) => {
+      const position = positionOf(BigInt(from + n), 0);
+      const record = saleRecord(from + n, { source_position: position });
+      return { ...record, headers: { [HEADERS.position]: position } };
+    });
+  const settle = async () => {
+    for (let turn = 0; turn < 50; turn++) await tick();
+  };
+  const thaw = Promise.withResolvers<void>();
+  await broker.append(sales(1, 13));
+  const first = start();
+  await settle();
+  const second = start();
+  await settle();
+  assert.equal(itemIds().length, 24);
+  // Both work; whoever appends next is frozen, and the other one gets its partitions.
+  let frozen: string[] = [];
+  broker.hold = async (owner) => {
+    if (owner.endsWith('-0') || owner.endsWith('-2') || owner.endsWith('-4')) {
+      frozen = [...frozen, owner];
+      await thaw.promise;
+    }
+  };
+  await broker.append(sales(13, 25));
+  await settle();
+  assert.equal(frozen.length, 3);
+  broker.hold = null;
+  broker.expel('enrichment', 0);
+  await settle();
+  await broker.append(sales(25, 31));
+  await settle();
+  assert.equal(itemIds().length, 60, 'the other one makes all items');
+  thaw.resolve();
+  await assert.rejects(first.run, { name: 'FencedError' });
+  second.stop.abort();
+  await second.run;
+  assert.equal(itemIds().length, 60);
+  assert.equal(new Set(itemIds()).size, 60);
+});

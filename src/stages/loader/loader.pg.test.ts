@@ -8,6 +8,8 @@ import { TOPICS } from '../../contracts/topics.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { eventId } from '../../lib/ids.ts';
 import { silentLog } from '../../lib/log.ts';
+import { isRetryable } from '../../lib/retry.ts';
+import type { ReadOptions } from '../../stores/broker/broker.ts';
 import { listDeadLetters, replayDeadLetters } from '../../stores/broker/dead-letter-queue.ts';
 import { postgresWarehouse } from '../../stores/warehouse/postgres-warehouse.ts';
 import { loader } from './loader.ts';
@@ -92,4 +94,73 @@ test('stopped and started at any time, it stores each event once', async () => {
   await catchUp();
   assert.equal(await completed(), 250);
   await warehouse.close();
+});
+
+test('two loaders share the partitions; one frozen in the middle of a load holds nobody up for long', async () => {
+  const { broker, url, warehouse, completed } = await setUp();
+  const other = postgresWarehouse({ url, clock: systemClock });
+  const start = (store: typeof warehouse) => {
+    const stop = new AbortController();
+    const run = loader({ broker, warehouse: store, clock: systemClock, log: silentLog }).run(stop.signal);
+    run.catch(() => {});
+    return { stop, run };
+  };
+  const until = async (done: () => Promise<boolean>) => {
+    const end = performance.now() + 20_000;
+    while (!(await done()) && performance.now() < end) await systemClock.sleep(20);
+  };
+  const stored = async () => (await warehouse.totals()).transactions;
+  await broker.append(Array.from({ length: 60 }, (_, id) => saleRecord(id)));
+  const thaw = Promise.withResolvers<void>();
+  let isFrozen = false;
+  // Frozen with its rows inserted and its transaction open.
+  const freezing: typeof warehouse = {
+    ...warehouse,
+    load: (records, offsets) =>
+      warehouse.load([...records, { ...records[0]!, json: '{"no": "event"}' }], offsets, async () => {
+        isFrozen = true;
+        await thaw.promise;
+      }),
+  };
+  const first = start(freezing);
+  await until(async () => isFrozen);
+  assert.equal(await stored(), 0);
+  broker.expel('loader', 0);
+  const second = start(other);
+  await broker.append(Array.from({ length: 40 }, (_, n) => saleRecord(60 + n)));
+  const startedAt = performance.now();
+  await until(async () => (await stored()) === 100);
+  assert.equal(await completed(), 100);
+  assert.ok(performance.now() - startedAt < 15_000);
+  thaw.resolve();
+  const fault = await first.run.then(
+    () => null,
+    (error) => error,
+  );
+  assert.ok(isRetryable(fault), String(fault));
+  second.stop.abort();
+  await second.run;
+  assert.equal(await completed(), 100);
+  await Promise.all([warehouse.close(), other.close()]);
+});
+
+test('two loaders that store the same records at once store each of them once', async () => {
+  const { broker, url, warehouse, completed } = await setUp();
+  const other = postgresWarehouse({ url, clock: systemClock });
+  await broker.append(Array.from({ length: 3_000 }, (_, id) => saleRecord(id)));
+  const stop = new AbortController();
+  // Each believes it is alone.
+  const alone = { ...broker, read: (options: ReadOptions) => broker.read({ ...options, shared: false }) };
+  const runs = [warehouse, other].map((store) =>
+    loader({ broker: alone, warehouse: store, clock: systemClock, log: silentLog }).run(stop.signal),
+  );
+  const end = performance.now() + 20_000;
+  while ((await warehouse.totals()).transactions < 3_000 && performance.now() < end) {
+    await Promise.race([...runs, systemClock.sleep(20)]);
+  }
+  await systemClock.sleep(300);
+  stop.abort();
+  await Promise.all(runs);
+  assert.equal(await completed(), 3_000);
+  await Promise.all([warehouse.close(), other.close()]);
 });

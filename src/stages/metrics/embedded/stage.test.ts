@@ -9,6 +9,7 @@ import { type MetricValue, metricVersion } from '../../../contracts/metric-value
 import { METRICS } from '../../../contracts/metrics.ts';
 import { TOPICS } from '../../../contracts/topics.ts';
 import { systemClock } from '../../../lib/clock.ts';
+import { UserError } from '../../../lib/errors.ts';
 import { silentLog } from '../../../lib/log.ts';
 import type { OutgoingRecord } from '../../../stores/broker/broker.ts';
 import { readAccounting } from './sqlite-checkpoint.ts';
@@ -181,4 +182,22 @@ test('a topic made anew stops the stage with a remedy', async () => {
     runUntil(() => false, stageOf({ broker: remade })),
     /topic transactions was made anew/,
   );
+});
+
+test('a second one takes over, and the first one stops with a word about it', async () => {
+  await broker.append([sale(1)]);
+  const other = mkdtempSync(join(tmpdir(), 'instashop-metrics-'));
+  const stop = new AbortController();
+  const first = stageOf().run(stop.signal);
+  first.catch(() => {});
+  await systemClock.sleep(50);
+  const second = stageOf({ dir: other }).run(stop.signal);
+  await systemClock.sleep(50);
+  await broker.append([sale(2)]);
+  await assert.rejects(first, (error) => error instanceof UserError && /took over/.test(error.message));
+  await systemClock.sleep(100);
+  stop.abort();
+  await second;
+  assert.equal(counted(), 2);
+  rmSync(other, { recursive: true });
 });
