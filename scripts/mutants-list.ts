@@ -209,4 +209,66 @@ export const MUTANTS: readonly Mutant[] = [
       name: 'polling: what a long transaction wrote before others committed is seen when it commits',
     },
   },
+  {
+    name: 'capture applies the rows of a save that was cut',
+    file: `${CAPTURE}/state-changelog.ts`,
+    replace: 'records.slice(0, last + 1)) this.#note(record);\n    if (last >= 0) {',
+    by: 'records) this.#note(record);\n    if (last >= 0) {',
+    test: {
+      file: `${CAPTURE}/takeover.test.ts`,
+      name: 'rows of a save that was cut are not of the state that the next one begins with',
+    },
+  },
+  {
+    name: 'capture leaves the rows of a cut save for whoever comes next',
+    file: `${CAPTURE}/state-changelog.ts`,
+    replace: '      await this.save(before, this.#head);\n',
+    by: '',
+    test: {
+      file: `${CAPTURE}/takeover.test.ts`,
+      name: 'rows of a save that was cut are not of the state that the next one begins with',
+    },
+  },
+  {
+    name: 'capture keeps a save for itself before whoever takes over can know it',
+    file: `${CAPTURE}/capture-database.ts`,
+    replace: '    let logged: number | null = null;\n',
+    by: '    let logged: number | null = null;\n    this.#parts.feed.ack(place.acknowledged);\n',
+    test: {
+      file: `${CAPTURE}/takeover.test.ts`,
+      name: 'killed before any of its writes, followed by a new one: each change stands in the log once',
+    },
+  },
+  {
+    name: 'capture takes over without fencing the one before',
+    file: `${CAPTURE}/capture-database.ts`,
+    replace: 'this.#claim = await broker.claim(...claimOf(feed.database, stateTopic));',
+    by:
+      'const [owner, all] = claimOf(feed.database, stateTopic);\n' +
+      '    this.#claim = await broker.claim(owner + process.hrtime.bigint(), all);',
+    test: {
+      file: `${CAPTURE}/takeover.test.ts`,
+      name: 'frozen in any of its writes and awake after the takeover, it writes nothing more',
+    },
+  },
+  {
+    name: 'a snapshot is published without a word to whoever may take over',
+    file: `${CAPTURE}/capture-database.ts`,
+    replace: 'await this.#changelog!.announce(unlogged);',
+    by: 'await Promise.resolve();',
+    test: {
+      file: `${CAPTURE}/takeover.test.ts`,
+      name: 'killed before any of its writes, followed by itself: each change stands in the log once',
+    },
+  },
+  {
+    name: 'enrichment takes over partitions without claiming what it writes to',
+    file: 'src/stages/enrichment/enrichment.ts',
+    replace: 'await broker.claim(',
+    by: 'await broker.claim(process.hrtime.bigint() + ',
+    test: {
+      file: 'src/stages/enrichment/enrichment.test.ts',
+      name: 'shared by several, and frozen in the middle of an append: each item stands in the log once',
+    },
+  },
 ];

@@ -91,6 +91,26 @@ test('any other fault ends it, and so does a stage that ends unasked', async () 
   await assert.rejects(failing(async () => undefined).run(), /ended unasked/);
 });
 
+test('a stage that waits for another process is a standby while it runs', async () => {
+  const clock = sleepyClock();
+  const stage = supervise(
+    'capture',
+    async () => ({
+      name: 'capture',
+      health: () => ({ ...healthOf('capture', clock, stageCounts()), state: 'standby' as const }),
+      run: untilAborted,
+    }),
+    { clock, log: silentLog },
+  );
+  assert.equal(stage.health().state, 'starting');
+  const ended = stage.run();
+  await new Promise(setImmediate);
+  assert.equal(stage.health().state, 'standby');
+  stage.stop();
+  await ended;
+  assert.equal(stage.health().state, 'stopped');
+});
+
 test('health is reported when it changes, at least every 5 s, and at the end', async () => {
   const clock = sleepyClock();
   const ending = new AbortController();

@@ -61,7 +61,8 @@ export function supervise<S extends Stage & { url?(): string | null }>(
   };
 
   const shownState = (own: StageHealth['state'] | undefined): StageHealth['state'] => {
-    if (state !== 'running' || own === 'standby') return state === 'running' ? 'standby' : state;
+    if (state !== 'running') return state;
+    if (own === 'standby') return own;
     return failures > 0 && clock.now() - runningSince < RECOVERED_AFTER_MS ? 'retrying' : state;
   };
 

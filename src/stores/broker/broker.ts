@@ -9,6 +9,7 @@ export interface OutgoingRecord {
   readonly topic: string;
   readonly partition: number;
   readonly key: string | null;
+  /** Empty in a compacted topic: the key is removed in time, this record included. */
   readonly value: Uint8Array;
   readonly headers: Headers;
   /** Epoch ms; what `offsetAt` searches by. Absent: when it was appended. */
