@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { seededRandom } from '../../src/lib/random.ts';
 import { clusterVerified, type TestCluster, testCluster } from '../support/cluster.ts';
 import { type Program, until } from '../support/system.ts';
@@ -52,16 +53,27 @@ const captureStates = async (): Promise<string | undefined> =>
 
 before(async () => {
   cluster = await testCluster();
-  for (const name of Object.keys(PROCESSES) as Name[]) {
-    start(name);
-    // Who waits is known: the second one.
-    if (name === 'capture')
-      await until('capture runs', async () => programs.get(name)!.isRunning() || null, {
-        programs: running(),
-      });
-  }
+  // The shop is empty, so the first load is over when both databases are streamed.
+  for (const name of Object.keys(PROCESSES) as Name[]) if (name !== 'generator') start(name);
+  await until('capture reads both databases', async () => ((await streams()) === 2 ? true : null), {
+    programs: running(),
+  });
+  start('generator');
   await newNumber();
+  await sleep(3_000);
 });
+
+/** Databases that some capture is reading. */
+async function streams(): Promise<number> {
+  const client = new pg.Client({ connectionString: cluster.urls.shop });
+  await client.connect();
+  try {
+    const { rows } = await client.query('SELECT count(*)::int AS n FROM pg_replication_slots WHERE active');
+    return rows[0].n;
+  } finally {
+    await client.end();
+  }
+}
 
 after(async () => {
   await cluster?.remove();
