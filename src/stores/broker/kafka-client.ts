@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { isRetryable } from '../../lib/retry.ts';
-import { type Address, addressText, Connections, type KafkaAccess } from './kafka-connections.ts';
+import { type Address, addressText, Connections, type KafkaAccess, Refusals } from './kafka-connections.ts';
 import { CODE, codeOf, faultOf, KafkaFault } from './kafka-faults.ts';
 
 /** An answer that takes longer comes from a broker that is frozen or gone. */
@@ -32,6 +32,7 @@ export interface KafkaClientOptions extends KafkaAccess {
 
 export class KafkaClient {
   readonly options: KafkaClientOptions;
+  readonly #refusals: Refusals;
   readonly #connections: Connections;
   readonly #bootstrap: readonly Address[];
   #nodes: ReadonlyMap<number, Address> = new Map();
@@ -44,6 +45,7 @@ export class KafkaClient {
   constructor(options: KafkaClientOptions) {
     this.options = options;
     this.#bootstrap = options.brokers.map(parseAddress);
+    this.#refusals = new Refusals(options.clock);
     this.#connections = this.connections(REQUEST_TIMEOUT_MS);
   }
 
@@ -58,7 +60,7 @@ export class KafkaClient {
 
   /** A set of connections of one's own, to be closed by whoever asked for it. */
   connections(requestTimeoutMs: number): Connections {
-    return new Connections(this.options, requestTimeoutMs);
+    return new Connections(this.options, this.#refusals, requestTimeoutMs);
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 // Connections to brokers. A broker answers one connection's requests one after the other, so whoever must not wait for
 // another (each reader, the producer, the group's join) has a set of its own.
 import { type API, Connection, ResponseError } from '@platformatic/kafka';
+import type { Clock } from '../../lib/clock.ts';
 import { connectionFault } from './kafka-faults.ts';
 
 export interface Address {
@@ -15,17 +16,42 @@ export interface KafkaAccess {
 }
 
 const CONNECT_TIMEOUT_MS = 3_000;
+const BELIEVED_AFTER_MS = 4_000;
+
+/**
+ * Whether a refused password is to be believed: a broker that has just started may not know the users yet. One client's
+ * connections share it.
+ */
+export class Refusals {
+  readonly #clock: Clock;
+  #since: number | null = null;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  answered(): void {
+    this.#since = null;
+  }
+
+  isBelieved(): boolean {
+    this.#since ??= this.#clock.now();
+    return this.#clock.now() - this.#since >= BELIEVED_AFTER_MS;
+  }
+}
 
 export const addressText = ({ host, port }: Address): string => `${host}:${port}`;
 
 export class Connections {
   readonly #access: KafkaAccess;
+  readonly #refusals: Refusals;
   readonly #requestTimeoutMs: number;
   readonly #open = new Map<string, Promise<Connection>>();
   #closed = false;
 
-  constructor(access: KafkaAccess, requestTimeoutMs: number) {
+  constructor(access: KafkaAccess, refusals: Refusals, requestTimeoutMs: number) {
     this.#access = access;
+    this.#refusals = refusals;
     this.#requestTimeoutMs = requestTimeoutMs;
   }
 
@@ -35,16 +61,15 @@ export class Connections {
    */
   async send<A extends unknown[], R>(address: Address, api: API<A, R>, ...args: A): Promise<R> {
     try {
-      return await api.async(await this.#connection(address), ...args);
+      const connection = await this.#connection(address);
+      this.#refusals.answered();
+      return await api.async(connection, ...args);
     } catch (error) {
       // The library throws when any part of an answer has an error; who asked looks at each part.
       if (error instanceof ResponseError && 'response' in error) return error.response as R;
-      throw connectionFault(error, addressText(address), this.#access.auth?.user ?? null);
+      const user = this.#access.auth?.user ?? null;
+      throw connectionFault(error, addressText(address), user, () => this.#refusals.isBelieved());
     }
-  }
-
-  isOpen(address: Address): boolean {
-    return this.#open.has(addressText(address));
   }
 
   /** Ends all connections; requests under way reject. */

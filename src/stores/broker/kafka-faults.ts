@@ -73,10 +73,15 @@ export function faultOf(code: number, what: string, user: string | null): Error 
   return new KafkaFault(`cannot ${what}: ${name}`, code);
 }
 
-/** The error for a connection that could not be made or that broke. */
-export function connectionFault(error: unknown, address: string, user: string | null): Error {
+/** The error for a connection that could not be made or that broke. A refusal that is not believed passes. */
+export function connectionFault(
+  error: unknown,
+  address: string,
+  user: string | null,
+  isRefusalBelieved: () => boolean,
+): Error {
   const causes = causesOf(error);
-  if (causes.some(({ code }) => code === 'PLT_KFK_AUTHENTICATION')) {
+  if (causes.some(({ code }) => code === 'PLT_KFK_AUTHENTICATION') && isRefusalBelieved()) {
     return new UserError(
       `Kafka at ${address} refuses the user ${user ?? '(none)'} or its password`,
       'Look whether the user exists there, and whether its secret is the one the servers were set up with.',
