@@ -63,12 +63,12 @@ export interface KafkaCluster {
 const READY_MS_MAX = 120_000;
 /** A broker that has just started may not know the users yet. */
 const REFUSED_MS_MAX = 10_000;
-/** A node that hands over takes 1 to 3 s; one that waits for a majority that is gone would take minutes. */
 const STOP_STEPS: StopSteps = [
   ['SIGCONT', 0],
   ['SIGTERM', 20_000],
   ['SIGKILL', 5_000],
 ];
+const ALONE_MS_MAX = 6_000;
 const KILL_AFTER_S = 2;
 
 /** How the processes of the data folder are recognized, in the order of NODE_IDS. */
@@ -77,7 +77,31 @@ export const kafkaMarks = (dataDir: string): readonly ProcessMark[] =>
 
 /** Stops the cluster of a data folder, whoever started it. Resolves with how many nodes ran. */
 export const stopKafka = (dataDir: string, clock: Clock): Promise<number> =>
-  stopProcesses(kafkaMarks(dataDir), STOP_STEPS, clock);
+  stopTogether(kafkaMarks(dataDir), clock);
+
+/**
+ * A node that ends hands over within 1 to 6 s, but the last one may wait for minutes for a majority that is gone. Nothing
+ * that was acknowledged is lost when it is killed then: the others have it too, and what a process wrote outlives it.
+ */
+async function stopTogether(marks: readonly ProcessMark[], clock: Clock): Promise<number> {
+  let aloneSince: number | null = null;
+  const left = () => marks.flatMap(processesOf).length;
+  const isGivenUp = (): boolean => {
+    if (left() === 1) aloneSince ??= clock.now();
+    return aloneSince !== null && clock.now() - aloneSince > ALONE_MS_MAX;
+  };
+  const found = left();
+  const asked = stopProcesses(marks, STOP_STEPS, clock);
+  let over = false;
+  const ended = asked.finally(() => {
+    over = true;
+  });
+  while (found > 1 && !over) {
+    await Promise.race([clock.sleep(200), ended]);
+    if (!over && isGivenUp()) for (const pid of marks.flatMap(processesOf)) sendSignal(pid, 'SIGKILL');
+  }
+  return ended;
+}
 
 const real = (path: string): string => (existsSync(path) ? realpathSync(path) : path);
 
@@ -174,7 +198,7 @@ class Cluster implements KafkaCluster {
   }
 
   async stop(): Promise<void> {
-    await stopProcesses(this.#marks, STOP_STEPS, this.#parts.clock);
+    await stopTogether(this.#marks, this.#parts.clock);
   }
 
   #pid(index: number): number | null {
