@@ -50,6 +50,8 @@ async function start(
   });
   const port = Promise.withResolvers<string>();
   const page = Promise.withResolvers<string>();
+  // A cluster's PostgreSQL is not announced, so nobody waits for its port.
+  port.promise.catch(() => undefined);
   const said: string[] = [];
   child.once('exit', (code) => {
     const error = new Error(`the system ended with code ${code}:\n${said.slice(-20).join('\n')}`);

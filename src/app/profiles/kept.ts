@@ -44,7 +44,7 @@ export const stageDir =
 export function feedOf(
   options: Options,
   database: ShopDatabase,
-  parts: { readonly url: string; readonly clock: Clock; readonly log: Log },
+  parts: { readonly url: string; readonly clock: Clock; readonly log: Log; readonly lingerMs?: number },
 ): ChangeFeed {
   return options.capture === 'logical'
     ? logicalFeed({ ...parts, database })
