@@ -12,9 +12,10 @@ import type { Terminal } from '../terminal.ts';
 import { clusterFindings } from './findings.ts';
 import { type ClusterPlaces, clusterDir, placesOf } from './places.ts';
 import { redisVersion } from './redis-version.ts';
+import { makeSecrets, POSTGRES_USER } from './secrets.ts';
 import { type ServerState, serverStates, stopServers } from './servers.ts';
 import { type KafkaState, kafkaState } from './status.ts';
-import { startCluster } from './up.ts';
+import { setUpServers, startCluster } from './up.ts';
 
 export interface ClusterContext {
   readonly options: Options;
@@ -44,6 +45,19 @@ export async function up(context: ClusterContext, runs: boolean): Promise<number
     return 0;
   }
   return run({ ...context, stages: wantedStages(options), whole: true });
+}
+
+/** Makes the passwords that are missing, one of PostgreSQL's superuser included; resolves with the exit code. */
+export async function secrets({ options, terminal }: ClusterContext): Promise<number> {
+  const made = makeSecrets(options, [POSTGRES_USER]);
+  terminal.line(`${made} passwords made, in ${secretsDir(options)}`);
+  return 0;
+}
+
+/** Gives servers that run already their topics, users and rights; resolves with the exit code. */
+export async function setup(context: ClusterContext): Promise<number> {
+  await setUpServers({ ...context, places: placesOf(context.options) });
+  return 0;
 }
 
 /** Stops all servers; resolves with the exit code. */

@@ -20,11 +20,14 @@ export interface ClusterSecrets {
   readonly roles: Readonly<Record<(typeof ROLES)[keyof typeof ROLES], string>>;
 }
 
+/** PostgreSQL's superuser of servers that somebody else starts; those of `cluster up` have a password of their own. */
+export const POSTGRES_USER = 'postgres';
+
 /** Makes a secret for each user that has none; resolves with how many. Files are readable by their owner only. */
-export function makeSecrets(options: Options): number {
+export function makeSecrets(options: Options, more: readonly string[] = []): number {
   const dir = secretsDir(options);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const users = new Set([...KAFKA_USERS, ...REDIS_USERS, ...Object.values(ROLES)]);
+  const users = new Set([...KAFKA_USERS, ...REDIS_USERS, ...Object.values(ROLES), ...more]);
   let made = 0;
   for (const user of users) {
     const file = join(dir, user);

@@ -2,13 +2,15 @@ import { mkdirSync } from 'node:fs';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import { type KafkaCluster, startKafka } from '../../services/kafka/kafka.ts';
-import { ADMIN_USER } from '../../services/kafka/settings.ts';
+import { ensureUsers } from '../../services/kafka/probe.ts';
+import { ADMIN_USER, BROKER_USER } from '../../services/kafka/settings.ts';
 import { ensureDatabase, type PostgresServer, startPostgres } from '../../services/postgres/postgres.ts';
 import { type RedisServer, startRedis } from '../../services/redis/redis.ts';
 import type { Options } from '../options.ts';
+import { urlOf } from '../secrets.ts';
 import type { Terminal } from '../terminal.ts';
 import { type ClusterPlaces, clusterDir } from './places.ts';
-import { type ClusterSecrets, clusterSecrets, makeSecrets } from './secrets.ts';
+import { type ClusterSecrets, clusterSecrets, makeSecrets, POSTGRES_USER } from './secrets.ts';
 import { setUpCluster } from './setup.ts';
 
 export interface UpParts {
@@ -24,7 +26,7 @@ export interface UpParts {
  * this process ends. Rejects with a UserError when a person must mend something; what was started by then stays.
  */
 export async function startCluster(parts: UpParts): Promise<void> {
-  const { options, places, clock, log, terminal } = parts;
+  const { options, places, terminal } = parts;
   mkdirSync(clusterDir(options.dataDir), { recursive: true });
   const made = makeSecrets(options);
   if (made > 0) terminal.line(`${made} passwords made`);
@@ -43,18 +45,57 @@ export async function startCluster(parts: UpParts): Promise<void> {
     PostgresServer,
     PostgresServer,
   ];
-  const [instashop, crm] = places.shop.databases;
-  const setUp = setUpCluster({
-    brokers: kafka.brokers,
+  const at = { brokers: kafka.brokers, shop: shop.url, dwh: dwh.url };
+  await timed('topics, tables, users and rights', configure(parts, secrets, at), parts);
+}
+
+/**
+ * Gives servers that somebody else started on this machine (ops/compose.yaml) what `startCluster` gives its own. Rejects
+ * as it does.
+ */
+export async function setUpServers(parts: UpParts): Promise<void> {
+  const { options, places } = parts;
+  const secrets = clusterSecrets(options);
+  const superuser = (port: number) => (database: string) =>
+    urlOf(options, `postgres://127.0.0.1:${port}/${encodeURIComponent(database)}`, POSTGRES_USER);
+  const [shop, dwh] = [superuser(places.shop.port), superuser(places.dwh.port)];
+  const { [ADMIN_USER]: password, [BROKER_USER]: _, ...others } = secrets.kafka;
+  await ensureUsers(places.kafka.ports[0]!, { username: ADMIN_USER, password: password! }, others);
+  await ensureDatabases(shop('postgres'), places.shop.databases);
+  await ensureDatabases(dwh('postgres'), [places.dwh.database]);
+  const brokers = places.kafka.ports.map((port) => `127.0.0.1:${port}`);
+  await timed('topics, tables, users and rights', configure(parts, secrets, { brokers, shop, dwh }), parts);
+}
+
+interface ServerAddresses {
+  readonly brokers: readonly string[];
+  /** Connection strings of a superuser, by database. */
+  shop(database: string): string;
+  dwh(database: string): string;
+}
+
+const configure = (
+  { options, places, clock, log }: UpParts,
+  secrets: ClusterSecrets,
+  { brokers, shop, dwh }: ServerAddresses,
+): Promise<void> =>
+  setUpCluster({
+    brokers,
     admin: { user: ADMIN_USER, password: secrets.kafka[ADMIN_USER]! },
-    databases: { shop: shop.url(instashop), crm: shop.url(crm), dwh: dwh.url(places.dwh.database) },
+    databases: {
+      shop: shop(places.shop.databases[0]),
+      crm: shop(places.shop.databases[1]),
+      dwh: dwh(places.dwh.database),
+    },
     rolePasswords: secrets.roles,
     options,
     clock,
     log,
   });
-  await timed('topics, tables, users and rights', setUp, parts);
-}
+
+const ensureDatabases = async (url: string, names: readonly string[]): Promise<void> => {
+  for (const name of names) await ensureDatabase(url, name);
+};
 
 const startBrokers = ({ places, clock, log, terminal }: UpParts, { kafka: users }: ClusterSecrets) =>
   startKafka({
@@ -85,7 +126,7 @@ async function startDatabase(
   databases: readonly string[],
 ): Promise<PostgresServer> {
   const server = await startPostgres({ dataDir: dir, port, tied: false, clock, log: log.child('postgres') });
-  for (const name of databases) await ensureDatabase(server.url('postgres'), name);
+  await ensureDatabases(server.url('postgres'), databases);
   return server;
 }
 

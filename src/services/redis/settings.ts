@@ -31,7 +31,7 @@ export const REDIS_RULES: Readonly<Record<string, string>> = {
 /** The aclfile. It holds digests of the passwords, which are as long and random as a key. */
 export const aclText = (passwords: Readonly<Record<string, string>>): string =>
   [
-    'user default off resetkeys resetchannels -@all',
+    'user default off resetpass resetkeys resetchannels -@all',
     ...Object.entries(REDIS_RULES).map(
       ([user, rules]) => `user ${user} on #${hash('sha256', passwords[user]!)} resetchannels ${rules}`,
     ),
