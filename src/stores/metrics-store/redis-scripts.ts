@@ -91,8 +91,8 @@ export const WRITE_VALUES = script(`${CHANGE}
     local window = '${KEYS.window}' .. metric .. ':' .. start
     if tonumber(version) > version_of(redis.call('HGET', window, group)) then
       redis.call('HSET', window, group, version .. ' ' .. json)
+      if not touched[window] then add_window(metric, start) end
       touched[window] = true
-      add_window(metric, start)
       if key ~= '' then show(key, window_end, version, shown) end
       tell('value', json)
       taken = taken + 1
