@@ -255,6 +255,8 @@ test('shared by several, and frozen in the middle of an append: each item stands
   await settle();
   assert.equal(itemIds().length, 60, 'the other one makes all items');
   thaw.resolve();
+  await settle();
+  assert.equal(itemIds().length, 60, 'the frozen one adds nothing');
   await assert.rejects(first.run, { name: 'FencedError' });
   second.stop.abort();
   await second.run;
