@@ -98,8 +98,8 @@ const REMEDIES: readonly Remedy[] = [
   [
     /^(WRONGPASS|NOAUTH)|AUTH .* called without any password/,
     'refuses the user',
-    'Correct the user and password: `instashop cluster up` sets both on the server it starts; INSTASHOP_SECRET_<USER> ' +
-      'or a file in --secrets names the password for another.',
+    'Correct the user and password: `instashop cluster up` sets both on the server it starts; INSTASHOP_SECRET_<USER>' +
+      ' or a file in --secrets names the password for another.',
   ],
   [
     /NOPERM|ACL failure/,
