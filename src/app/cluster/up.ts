@@ -31,12 +31,14 @@ export async function startCluster(parts: UpParts): Promise<void> {
   const made = makeSecrets(options);
   if (made > 0) terminal.line(`${made} passwords made`);
   const secrets = clusterSecrets(options);
+  terminal.status('Starting the servers …');
   const ended = await Promise.allSettled([
     timed('Kafka', startBrokers(parts, secrets), parts),
     timed('Redis', startCache(parts, secrets), parts),
     timed('PostgreSQL shop', startDatabase(parts, places.shop, places.shop.databases), parts),
     timed('PostgreSQL dwh', startDatabase(parts, places.dwh, [places.dwh.database]), parts),
   ]);
+  terminal.status('');
   const failed = ended.find((one) => one.status === 'rejected');
   if (failed) throw failed.reason;
   const [kafka, , shop, dwh] = ended.map((one) => (one as PromiseFulfilledResult<unknown>).value) as [
@@ -144,6 +146,6 @@ function downloads(what: string, terminal: Terminal): (bytes: number, bytesAll: 
   return (bytes, bytesAll) => {
     if (!began) terminal.line(`Downloading ${what}, once: ${megabytes(bytesAll)} MB`);
     began = true;
-    terminal.status(bytes < bytesAll ? `${what} ${megabytes(bytes)} of ${megabytes(bytesAll)} MB` : '');
+    terminal.status(`Starting the servers … ${what} ${megabytes(bytes)} of ${megabytes(bytesAll)} MB`);
   };
 }
