@@ -23,7 +23,10 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
-/** A Redis of its own for a test file, on a free port, with the cluster's users; it ends with the process at the latest. */
+/**
+ * A Redis of its own for a test file, on a free port, with the cluster's users; it ends with the process at the
+ * latest.
+ */
 export async function testRedis(): Promise<TestRedis> {
   const dataDir = mkdtempSync(join(tmpdir(), 'instashop-redis-'));
   const users = Object.fromEntries(Object.keys(REDIS_RULES).map((user) => [user, `secret-of-${user}`]));

@@ -1,6 +1,9 @@
 // The settings of the brokers as data: the launcher writes them into files, and ops/compose.yaml has the same.
 
-/** Users the servers themselves need. The first may do everything; with the second the brokers sign in to each other. */
+/**
+ * Users the servers themselves need. The first may do everything; with the second the brokers sign in to each
+ * other.
+ */
 export const ADMIN_USER = 'instashop-admin';
 export const BROKER_USER = 'instashop-broker';
 

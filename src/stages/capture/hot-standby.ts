@@ -20,7 +20,10 @@ export function claimOf(
   return [`instashop-capture-${database}`, state ? [...all, state] : all];
 }
 
-/** Resolves with true once the feed is ours, with false when the signal aborts; the state is kept up to date till then. */
+/**
+ * Resolves with true once the feed is ours, with false when the signal aborts; the state is kept up to date till
+ * then.
+ */
 export async function waitForFeed(
   feed: ChangeFeed,
   changelog: StateChangelog | null,

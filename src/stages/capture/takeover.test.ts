@@ -117,7 +117,7 @@ class Killed extends Error {}
 
 for (const moment of ['before', 'after'] as const) {
   for (const successor of ['its standby', 'a new one', 'itself'] as const) {
-    test(`killed ${moment} any of its writes, followed by ${successor}: each change stands in the log once`, async (t) => {
+    test(`killed ${moment} any of its writes, then ${successor}: each change stands in the log once`, async (t) => {
       const expected = await faultless(t);
       let refused = 0;
       for (let n = 1; n <= expected.appends; n++) {

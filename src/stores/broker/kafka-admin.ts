@@ -92,7 +92,10 @@ function compactedSettings(name: string, settings: TopicSettings): Record<string
   };
 }
 
-/** A broker that does not know a topic yet refuses what is asked of it. Brokers that do not answer learn it when they are back. */
+/**
+ * A broker that does not know a topic yet refuses what is asked of it. Brokers that do not answer learn it when
+ * they are back.
+ */
 async function seenByAll(client: KafkaClient, names: readonly string[]): Promise<void> {
   await client.topics(names);
   const answers = await Promise.allSettled(

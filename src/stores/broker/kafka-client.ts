@@ -1,4 +1,5 @@
-// What every part of the adapter asks the cluster for: who leads a partition, who coordinates, and answers with retries.
+// What every part of the adapter asks the cluster for: who leads a partition, who coordinates, and answers with
+// retries.
 import { type API, findCoordinatorV4, metadataV12 } from '@platformatic/kafka';
 import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';

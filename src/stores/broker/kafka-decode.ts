@@ -17,7 +17,10 @@ export interface RawBatch {
   readonly lastOffset: number;
 }
 
-/** Complete batches with records in `data` (an incomplete last one and control batches are left out), and how far they go. */
+/**
+ * Complete batches with records in `data` (an incomplete last one and control batches are left out), and how far
+ * they go.
+ */
 export function splitBatches(data: Buffer): { readonly batches: RawBatch[]; readonly next: number | null } {
   const batches: RawBatch[] = [];
   let next: number | null = null;

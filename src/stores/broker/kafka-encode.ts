@@ -13,7 +13,10 @@ const HEADER_BYTES = 61;
 const CRC_AT = 17;
 const ATTRIBUTES_AT = 21;
 const ZSTD = 4;
-/** zstd costs 25 µs a call and then 0.7 µs a record (lz4 1.9 µs, and twice the size): smaller batches go as they are. */
+/**
+ * zstd costs 25 µs a call and then 0.7 µs a record (lz4 1.9 µs, and twice the size): smaller batches go as they
+ * are.
+ */
 const COMPRESS_FROM_BYTES = 8_192;
 const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 /** Length, attributes, time and offset deltas, lengths of key and value, number of headers: each at its longest. */

@@ -29,8 +29,9 @@ export interface Numbering {
   /** Who numbers from now on. */
   producer(): Promise<ProducerId>;
   /**
-   * The numbers of a partition are spent, since nobody knows whether the last ones are in the log, or the broker refuses
-   * them. Returns the error that every later append must reject with, or null when a new producer id helps.
+   * The numbers of a partition are spent, since nobody knows whether the last ones are in the log, or the broker
+   * refuses them. Returns the error that every later append must reject with, or null when a new producer id helps.
+   * /
    */
   spent(error: unknown): Error | null;
 }
