@@ -95,13 +95,17 @@ async function runStages(parts: RunParts, profile: OpenProfile, interrupted: Abo
     const make = apart ? async () => generatorApart(profile, clock) : () => PIPELINE[name](profile.platform);
     return supervise(name, make, { clock, log: log.child(name) });
   });
+  const { instance } = profile;
   const ending = new AbortController();
   const until = AbortSignal.any([interrupted, ending.signal]);
   const reporting = new AbortController();
   const send = isWorker()
     ? healthToParent
     : healthToLog(() => profile.platform.broker(stages.find((name) => name !== 'generator') ?? 'generator'));
-  const reports = report({ stages: supervised, send, clock, log }, reporting.signal);
+  const reports = report(
+    { stages: supervised, send, ...(instance && { instance }), clock, log },
+    reporting.signal,
+  );
   const shown = isWorker() ? Promise.resolve() : show(supervised, profile, parts, until);
   const runs = supervised.map((stage) => stage.run());
   try {

@@ -135,6 +135,7 @@ export async function openCluster({ options, clock, log }: ProfileParts): Promis
   return {
     platform,
     postgres: null,
+    instance: instanceOf(options),
     shopUrls: { shop: as(urls.shop, ROLES.cdc), crm: as(urls.crm, ROLES.cdc) },
     childOptions: options,
     close: () => kept.close().catch((error: Error) => log.warn('a store did not close', { error })),

@@ -34,6 +34,7 @@ export async function openEmbedded({ options, start, clock, log }: ProfileParts)
   return {
     platform,
     postgres,
+    instance: null,
     shopUrls: { shop, crm },
     childOptions: { ...options, shopUrl: shop, crmUrl: crm, dwhUrl: dwh },
     async close() {

@@ -20,6 +20,8 @@ export interface OpenProfile {
   readonly shopUrls: { readonly shop: string; readonly crm: string };
   /** The options that lead a child process to the same stores. */
   readonly childOptions: Options;
+  /** Name of this process among several of a stage, null where there is one of each. */
+  readonly instance: string | null;
   /** Closes the stores, then stops what came along. */
   close(): Promise<void>;
 }
