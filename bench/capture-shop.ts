@@ -105,7 +105,13 @@ export async function takeSnapshot(
   stateTopic: Topic | null = null,
 ): Promise<void> {
   const feed = logicalFeed({ url: run.url, database: 'instashop', clock: systemClock, log: silentLog });
-  await runStage(run, dir, broker, { ...feed, read: async function* () {} }, () => true, stateTopic);
+  let isTaken = false;
+  const nothing = async function* () {};
+  const read = () => {
+    isTaken = true;
+    return nothing();
+  };
+  await runStage(run, dir, broker, { ...feed, read }, () => isTaken, stateTopic);
   await feed.close();
 }
 
