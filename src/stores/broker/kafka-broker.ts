@@ -86,8 +86,7 @@ class KafkaBroker implements Broker {
   async claim(owner: string, partitions: readonly TopicPartition[]): Promise<Claim> {
     const producer = await claimPartitions(this.#client, owner, partitions);
     const claim = new KafkaClaim(this.#client, owner, partitions, producer, this.recordBytesMax);
-    // The one before is fenced by now, so nothing of it can be under way.
-    await this.#claims.get(owner)?.close();
+    this.#claims.get(owner)?.end();
     this.#claims.set(owner, claim);
     return claim;
   }

@@ -143,6 +143,11 @@ export class KafkaClaim implements Claim {
     await this.#producer.append(records);
   }
 
+  /** Somebody has claimed anew: nothing of this claim is waited for any more. */
+  end(): void {
+    this.#producer.end(new FencedError(this.#owner));
+  }
+
   close(): Promise<void> {
     return this.#producer.close();
   }

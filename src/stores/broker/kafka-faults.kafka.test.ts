@@ -7,6 +7,7 @@ import { type TestKafka, testKafka } from '../../../test/support/kafka.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import { silentLog } from '../../lib/log.ts';
+import { isRetryable } from '../../lib/retry.ts';
 import { newTopic, record, take, text } from './broker.suite.ts';
 import { type Broker, FencedError, topicPartition } from './broker.ts';
 import { kafkaBroker } from './kafka-broker.ts';
@@ -25,8 +26,8 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-function open(auth: { user: string; password: string } | null = kafka.admin): Broker {
-  const parts = { brokers: kafka.brokers, auth, tls: false, clientId: 'test', clock: systemClock };
+function open(auth: { user: string; password: string } | null = kafka.admin, clock = systemClock): Broker {
+  const parts = { brokers: kafka.brokers, auth, tls: false, clientId: 'test', clock };
   const broker = kafkaBroker({ ...parts, log: silentLog });
   cleanUps.push(() => broker.close());
   return broker;
@@ -142,6 +143,49 @@ test('what lies in a frozen broker when the claim is lost never enters the log',
     );
     assert.ok(values.indexOf('late') < values.indexOf('second'), 'nothing late after the claim');
   }
+});
+
+test('what was given up is in the log once at most, and nothing takes its place', {
+  timeout: 120_000,
+}, async () => {
+  let ahead = 0;
+  const broker = open(kafka.admin, { ...systemClock, now: () => systemClock.now() + ahead });
+  const topic = newTopic(2);
+  await broker.createTopics([topic]);
+  const owner = `owner of ${topic.name}`;
+  const claim = await broker.claim(owner, [topicPartition(topic.name, 0)]);
+  const plain = (value: string) => broker.append([record(topic.name, value, { partition: 1 })]);
+  await Promise.all([claim.append([record(topic.name, 'first')]), plain('first')]);
+  const frozen = kafka.nodes.slice(0, 2);
+  for (const node of frozen) node.kill('SIGSTOP');
+  cleanUps.push(() => frozen.map((node) => node.kill('SIGCONT')));
+  const givenUp = Promise.all([
+    assert.rejects(claim.append([record(topic.name, 'given up')]), FencedError),
+    assert.rejects(plain('given up'), isRetryable),
+  ]);
+  await systemClock.sleep(1_000);
+  ahead = 200_000;
+  await givenUp;
+  for (const node of frozen) node.kill('SIGCONT');
+  await assert.rejects(claim.append([record(topic.name, 'spent')]), FencedError);
+  const next = await broker.claim(owner, [topicPartition(topic.name, 0)]);
+  await Promise.all([next.append([record(topic.name, 'last')]), plain('last')]);
+  await systemClock.sleep(500);
+  const states = await broker.partitions(topic.name);
+  const records: string[][] = [[], []];
+  const options = { topics: [topic.name], group: 'g', signal: AbortSignal.timeout(10_000) };
+  for await (const batch of broker.read(options)) {
+    for (const found of batch.records) records[found.partition]!.push(text(found));
+    if (records.every((values) => values.includes('last'))) break;
+  }
+  for (const values of records) {
+    assert.deepEqual(
+      values.filter((value) => value !== 'given up'),
+      ['first', 'last'],
+    );
+    assert.ok(values.length <= 3);
+  }
+  assert.equal(text(states[0]!.tail!), 'last', 'nothing of the old claim comes after the new one');
 });
 
 test('a broker that is killed under load loses and doubles nothing', { timeout: 120_000 }, async () => {

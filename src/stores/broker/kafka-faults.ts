@@ -66,7 +66,7 @@ export function faultOf(code: number, what: string, user: string | null): Error 
   if (kind !== undefined) {
     return new UserError(
       `the Kafka user ${user ?? '(none)'} may not ${what}: its rights to the ${kind} are missing`,
-      'Grant them (docs/12-running.md lists what each user needs), or name another user.',
+      'Grant them (docs/14-cluster.md lists what each user needs), or name another user.',
     );
   }
   const name = (protocolErrorsCodesById as Readonly<Record<number, string>>)[code] ?? `error ${code}`;

@@ -210,9 +210,10 @@ export class KafkaProducer {
   }
 
   async #findLeader({ topic, partition }: Queue): Promise<void> {
-    const known = [...this.#queues.values()].map((queue) => queue.topic);
-    this.#topics = await this.#client.topics([...new Set(known)]);
-    const info = this.#topics.get(topic);
+    // Asked of this topic alone: what is refused of another one is not its fault.
+    const found = await this.#client.topics([topic]);
+    this.#topics = new Map([...this.#topics, ...found]);
+    const info = found.get(topic);
     if (!info || partition >= info.leaders.length)
       throw faultOf(CODE.unknownTopic, `append to ${topic}/${partition}`, null);
     if (info.leaders[partition]! < 0)
