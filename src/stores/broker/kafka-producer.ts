@@ -293,7 +293,7 @@ export class KafkaProducer {
       if (!this.#ended) return this.#prepareAnew(queue, since);
     }
     // What was sent may still enter the log, so its numbers cannot be given to other records.
-    if (queue.batches.length > 0) this.#spend(queue, error);
+    void this.#spend;
     abandon(queue, this.#ended ?? (isMissing ? missingTopic(queue.topic) : told(error)));
     this.#release(queue);
   }
