@@ -22,6 +22,7 @@ const OURS = [
   'log',
   'metrics',
   'metrics-store',
+  'cluster',
   'crash.log',
 ];
 
@@ -37,6 +38,7 @@ export const resetCommand = command({
   async run({ options, flags, terminal }) {
     const dataDir = resolve(options.dataDir);
     refuseForgotten(options);
+    await refuseRunning(options);
     // Held to the end: nothing starts on what is being removed.
     const lock = existsSync(dataDir) ? takeLocks(dataDir, ['postgres', ...STAGE_NAMES]) : null;
     try {
@@ -71,6 +73,19 @@ function refuseForgotten(options: Options): void {
         `If that server is gone, remove ${foreignFile(options.dataDir)}.`,
     );
   }
+}
+
+/** The servers of `cluster up` go on without a terminal; their data is not taken from under them. */
+async function refuseRunning(options: Options): Promise<void> {
+  if (!existsSync(join(resolve(options.dataDir), 'cluster'))) return;
+  const { placesOf } = await import('../cluster/places.ts');
+  const { serverStates } = await import('../cluster/servers.ts');
+  const running = serverStates(placesOf(options)).filter(({ pid }) => pid !== null);
+  if (running.length === 0) return;
+  throw new UserError(
+    `servers of the cluster run on this folder: ${running.map(({ name }) => name).join(', ')}`,
+    'Stop them first: `instashop cluster down`',
+  );
 }
 
 function folderRemovals(dataDir: string): Removal[] {
