@@ -293,7 +293,7 @@ export class KafkaProducer {
       if (!this.#ended) return this.#prepareAnew(queue, since);
     }
     // What was sent may still enter the log, so its numbers cannot be given to other records.
-    void this.#spend;
+    if (queue.batches.length > 0) this.#spend(queue, error);
     abandon(queue, this.#ended ?? (isMissing ? missingTopic(queue.topic) : told(error)));
     this.#release(queue);
   }
