@@ -91,7 +91,8 @@ function writeRecord(record: OutgoingRecord, index: number, timeDelta: number, s
   at = writeVarint(timeDelta, at);
   at = writeVarint(index, at);
   at = key === null ? writeVarint(-1, at) : writeText(key, at);
-  at = writeVarint(value.byteLength, at);
+  // No value at all: what makes compaction remove the key. It is read as an empty one.
+  at = writeVarint(value.byteLength || -1, at);
   scratch.set(value, at);
   at = writeVarint(countHeaders(record), at + value.byteLength);
   for (const name in headers) at = writeText(headers[name]!, writeText(name, at));
