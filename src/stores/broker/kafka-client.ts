@@ -214,7 +214,7 @@ export function isCoordinatorGone(error: unknown): boolean {
 export const missingTopic = (name: string): UserError =>
   new UserError(
     `Kafka has no topic ${name}`,
-    'Start with the setup that makes the topics (`instashop cluster up`), or make it with the settings in docs/04-broker.md.',
+    'Start with the setup that makes the topics (`instashop cluster up`), or make it as docs/04-broker.md says.',
   );
 
 function parseAddress(text: string): Address {

@@ -31,7 +31,6 @@ export interface Numbering {
   /**
    * The numbers of a partition are spent, since nobody knows whether the last ones are in the log, or the broker
    * refuses them. Returns the error that every later append must reject with, or null when a new producer id helps.
-   * /
    */
   spent(error: unknown): Error | null;
 }
@@ -230,12 +229,13 @@ export class KafkaProducer {
     );
     const codes = new Map<string, number>();
     let fault: unknown = null;
+    const address = this.#client.addressOf(node);
     try {
-      const address = this.#client.addressOf(node);
       const answer = await this.#connections.send(address, produce, REPLICATION_TIMEOUT_MS, topics);
       for (const { topic, partition, code } of answer) codes.set(`${topic}/${partition}`, code);
     } catch (error) {
       fault = error;
+      this.#client.failed(address);
       this.#forgetLeader(node);
     }
     await Promise.all(
@@ -334,7 +334,6 @@ export class KafkaProducer {
   }
 
   #forgetLeader(node: number): void {
-    this.#client.failed(this.#client.addressOf(node));
     this.#topics = new Map(
       Array.from(this.#topics, ([name, info]) => [
         name,
