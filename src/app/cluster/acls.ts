@@ -22,6 +22,7 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
   'instashop-capture': {
     reads: [...CAPTURED_TOPICS, CAPTURE_STATE_TOPIC],
     writes: [...CAPTURED_TOPICS, CAPTURE_STATE_TOPIC, deadLetters],
+    groups: ['capture'],
     owners: ['instashop-capture-'],
   },
   'instashop-enrichment': {

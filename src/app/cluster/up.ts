@@ -53,7 +53,7 @@ export async function startCluster(parts: UpParts): Promise<void> {
 
 /**
  * Gives servers that somebody else started on this machine (ops/compose.yaml) what `startCluster` gives its own.
- * Rejects as it does. /
+ * Rejects as it does.
  */
 export async function setUpServers(parts: UpParts): Promise<void> {
   const { options, places } = parts;

@@ -82,7 +82,7 @@ export const stopKafka = (dataDir: string, clock: Clock): Promise<number> =>
 /**
  * A node that ends hands over within 1 to 6 s, but the last one may wait for minutes for a majority that is gone.
  * Nothing that was acknowledged is lost when it is killed then: the others have it too, and what a process wrote
- * outlives it. /
+ * outlives it.
  */
 async function stopTogether(marks: readonly ProcessMark[], clock: Clock): Promise<number> {
   let aloneSince: number | null = null;

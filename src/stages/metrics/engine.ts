@@ -22,7 +22,7 @@ export interface MetricsEngineOptions {
  * `metrics` whenever they change. Each record counts once: state and source offsets are one atomic checkpoint, and
  * what is emitted again after a crash carries the same versions. What is refused goes to `dead_letters` before the
  * checkpoint moves past it. One engine at a time writes: whoever starts last takes over, and the one before rejects
- * with a UserError, since two that each take over from the other would never get anywhere. /
+ * with a UserError, since two that each take over from the other would never get anywhere.
  */
 export type MetricsEngine = (options: MetricsEngineOptions) => Stage;
 
