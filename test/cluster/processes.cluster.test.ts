@@ -12,9 +12,10 @@ import { type Program, until } from '../support/system.ts';
 const RATE = '2000';
 const KILLS = 20;
 const PAUSE_MS = [200, 900] as const;
-const TAKEN_OVER_MS_MAX = 10_000;
+/** It takes 2 to 5 s here; a busy machine may double that. */
+const TAKEN_OVER_MS_MAX = 20_000;
 const FROZEN_MS = 60_000;
-const RECOVERY_MS_MAX = 60_000;
+const RECOVERY_MS_MAX = 120_000;
 
 /** What runs: stages with a second process share the work, or wait for it. */
 const PROCESSES = {
@@ -79,7 +80,7 @@ after(async () => {
   await cluster?.remove();
 });
 
-test('the first capture dies: the second takes over within 10 s', async (t) => {
+test('the first capture dies: the second takes over', async (t) => {
   const since = Date.now();
   await programs.get('capture')!.kill();
   programs.delete('capture');

@@ -127,7 +127,7 @@ function writeSecrets(folder: string, passwords: Readonly<Record<string, string>
  * `status --verify` until it agrees: shop, log, warehouse and windows, each change once. Fails with the last report.
  * The generator must be stopped.
  */
-export async function clusterVerified(cluster: TestCluster, msMax = 90_000): Promise<string> {
+export async function clusterVerified(cluster: TestCluster, msMax = 180_000): Promise<string> {
   const deadline = Date.now() + msMax;
   for (;;) {
     const command = cluster.start(['status', '--verify']);
