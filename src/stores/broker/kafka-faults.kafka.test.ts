@@ -13,8 +13,8 @@ import { type Broker, FencedError, topicPartition } from './broker.ts';
 import { kafkaBroker } from './kafka-broker.ts';
 
 /**
- * What a writer and a reader may see while a broker dies: longer is no recovery by itself. The measured gaps are printed;
- * on cores that other work wants, brokers miss each other's heartbeats and the gap is theirs.
+ * What a writer and a reader may see while a broker dies: longer is no recovery by itself. The measured gaps are
+ * printed; on cores that other work wants, brokers miss each other's heartbeats and the gap is theirs.
  */
 const GAP_MS_MAX = 60_000;
 
