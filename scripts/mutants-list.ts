@@ -236,7 +236,7 @@ export const MUTANTS: readonly Mutant[] = [
     by: '    let logged: number | null = null;\n    this.#parts.feed.ack(place.acknowledged);\n',
     test: {
       file: `${CAPTURE}/takeover.test.ts`,
-      name: 'killed before any of its writes, followed by a new one: each change stands in the log once',
+      name: 'killed before any of its writes, then a new one: each change stands in the log once',
     },
   },
   {
@@ -258,7 +258,7 @@ export const MUTANTS: readonly Mutant[] = [
     by: 'await Promise.resolve();',
     test: {
       file: `${CAPTURE}/takeover.test.ts`,
-      name: 'killed before any of its writes, followed by itself: each change stands in the log once',
+      name: 'killed before any of its writes, then itself: each change stands in the log once',
     },
   },
   {
