@@ -9,9 +9,8 @@ import { CAPTURE_STATE_TOPIC, TOPICS } from '../src/contracts/topics.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { silentLog } from '../src/lib/log.ts';
 import { startPostgres } from '../src/services/postgres/postgres.ts';
-import { kafkaBroker } from '../src/stores/broker/kafka-broker.ts';
 import { logicalFeed, PUBLICATION } from '../src/stores/shop/logical-feed.ts';
-import { type TestKafka, testKafka } from '../test/support/kafka.ts';
+import { openKafka, type TestKafka, testKafka } from '../test/support/kafka.ts';
 import {
   type Bench,
   keepBest,
@@ -43,14 +42,7 @@ export async function bench(): Promise<BenchResult[]> {
     log: silentLog,
   });
   const kafka = await testKafka();
-  const broker = kafkaBroker({
-    brokers: kafka.brokers,
-    auth: kafka.admin,
-    tls: false,
-    clientId: 'bench',
-    clock: systemClock,
-    log: silentLog,
-  });
+  const broker = openKafka(kafka);
   try {
     const run: Bench = { postgres, url: postgres.url('instashop'), folder };
     await makeShop(run);

@@ -6,11 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { systemClock } from '../src/lib/clock.ts';
-import { silentLog } from '../src/lib/log.ts';
 import { positionOf } from '../src/lib/position.ts';
 import type { Broker, OutgoingRecord } from '../src/stores/broker/broker.ts';
-import { kafkaBroker } from '../src/stores/broker/kafka-broker.ts';
-import { type TestKafka, testKafka } from '../test/support/kafka.ts';
+import { openKafka, type TestKafka, testKafka } from '../test/support/kafka.ts';
 import type { BenchResult } from './result.ts';
 
 const run = promisify(execFile);
@@ -25,14 +23,7 @@ const WAKES = 300;
 export async function bench(): Promise<readonly BenchResult[]> {
   const folder = mkdtempSync(join(tmpdir(), 'instashop-bench-'));
   const kafka = await testKafka();
-  const broker = kafkaBroker({
-    brokers: kafka.brokers,
-    auth: kafka.admin,
-    tls: false,
-    clientId: 'bench',
-    clock: systemClock,
-    log: silentLog,
-  });
+  const broker = openKafka(kafka);
   try {
     const tools = await toolsOf(folder, kafka);
     await broker.createTopics(

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../lib/errors.ts';
 import type { Options } from './options.ts';
+import { withUser } from './urls.ts';
 
 /** The folder of the password files: each is named as its user and holds the password. */
 export const secretsDir = ({ secrets, dataDir }: Pick<Options, 'secrets' | 'dataDir'>): string =>
@@ -29,9 +30,5 @@ export function secretOf(options: Pick<Options, 'secrets' | 'dataDir'>, user: st
 
 /** The connection string with the user's name and password; one that names a user already stays as it is. */
 export function urlOf(options: Pick<Options, 'secrets' | 'dataDir'>, url: string, user: string): string {
-  const named = new URL(url);
-  if (named.username !== '') return url;
-  named.username = user;
-  named.password = encodeURIComponent(secretOf(options, user));
-  return named.href;
+  return new URL(url).username === '' ? withUser(url, user, secretOf(options, user)) : url;
 }

@@ -54,6 +54,14 @@ export function crmUrl({ shopUrl, crmUrl: named }: Options): string | null {
   return url.href;
 }
 
+/** The connection string with a user and password. */
+export function withUser(url: string, user: string, password: string): string {
+  const named = new URL(url);
+  named.username = user;
+  named.password = encodeURIComponent(password);
+  return named.href;
+}
+
 /** A connection string as it may be shown. */
 export function masked(url: string): string {
   const shown = new URL(url);

@@ -9,14 +9,14 @@ const FIRST = 20_000;
 const LAST = 31_999;
 const ATTEMPTS_MAX = 1_000;
 
-/** Why nobody can listen there (127.0.0.1), null where one can. */
-export const portFault = (port: number): Promise<string | null> =>
+/** Why nobody can listen there, null where one can. */
+export const portFault = (port: number, host = '127.0.0.1'): Promise<string | null> =>
   new Promise((resolve) => {
     const probe = createServer();
     probe.once('error', ({ code, message }: NodeJS.ErrnoException) =>
       resolve(code === 'EADDRINUSE' ? 'another program listens there' : message),
     );
-    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(null)));
+    probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve(null)));
   });
 
 /** Ports where nobody listens now. Chosen by chance, so that others who look at the same time find other ones. */

@@ -3,8 +3,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient } from '@redis/client';
-import { REDIS_ADMIN_USER } from '../../src/services/redis/settings.ts';
 import { clusterVerified, type TestCluster, testCluster } from '../support/cluster.ts';
 import { type Program, until } from '../support/system.ts';
 
@@ -82,31 +80,22 @@ fault('a rolling restart of all brokers', async () => {
 });
 
 fault('Redis killed, and its return', async () => {
-  process.kill(cluster.redis.server.pid()!, 'SIGKILL');
+  await cluster.redis.kill();
   await sleep(AWAY_MS);
-  await cluster.redis.server.start();
+  await cluster.redis.start();
   return `new number ${await newNumber()} ms after its return`;
 });
 
 fault('Redis flushed', async () => {
-  const { ask, size } = await redisAdmin();
+  const { size, flush } = cluster.redis;
   const keys = await size();
-  await ask('FLUSHALL');
+  await flush();
   const ms = await newNumber();
   await until('it is filled again', async () => ((await size()) >= keys * 0.9 ? true : null), {
     programs: [system],
   });
   return `new number after ${ms} ms, and all keys are back`;
 });
-
-async function redisAdmin() {
-  const client = createClient({ url: cluster.redis.server.url(REDIS_ADMIN_USER) });
-  client.on('error', () => undefined);
-  await client.connect();
-  after(() => client.destroy());
-  const ask = (...command: string[]) => client.sendCommand(command);
-  return { ask, size: async () => Number(await ask('DBSIZE')) };
-}
 
 for (const which of ['shop', 'dwh'] as const) {
   fault(`the PostgreSQL server of ${which} restarted`, async () => {

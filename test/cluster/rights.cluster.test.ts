@@ -4,14 +4,14 @@ import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
 import { RIGHTS } from '../../src/app/cluster/acls.ts';
 import { CLUSTER_TOPICS, ROLES } from '../../src/app/profiles/cluster.ts';
+import { withUser } from '../../src/app/urls.ts';
 import { TOPICS } from '../../src/contracts/topics.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { UserError } from '../../src/lib/errors.ts';
-import { silentLog } from '../../src/lib/log.ts';
 import type { Broker } from '../../src/stores/broker/broker.ts';
-import { kafkaBroker } from '../../src/stores/broker/kafka-broker.ts';
 import { postgresWarehouse } from '../../src/stores/warehouse/postgres-warehouse.ts';
 import { type TestCluster, testCluster } from '../support/cluster.ts';
+import { openKafka } from '../support/kafka.ts';
 
 let cluster: TestCluster;
 const brokers: Broker[] = [];
@@ -31,14 +31,7 @@ const refused = (error: unknown): boolean => error instanceof UserError && /may 
 
 describe('Kafka', () => {
   const brokerOf = (user: string): Broker => {
-    const broker = kafkaBroker({
-      brokers: cluster.kafka.brokers,
-      auth: { user, password: cluster.kafka.passwords[user]! },
-      tls: false,
-      clientId: 'rights',
-      clock: systemClock,
-      log: silentLog,
-    });
+    const broker = openKafka(cluster.kafka, { user, password: cluster.kafka.passwords[user]! });
     brokers.push(broker);
     return broker;
   };
@@ -88,12 +81,8 @@ describe('Kafka', () => {
   }
 });
 
-const as = (database: 'shop' | 'crm' | 'dwh', role: string): string => {
-  const url = new URL(cluster.urls[database]);
-  url.username = role;
-  url.password = encodeURIComponent(`secret of ${role}/%`);
-  return url.href;
-};
+const as = (database: 'shop' | 'crm' | 'dwh', role: string): string =>
+  withUser(cluster.urls[database], role, `secret of ${role}/%`);
 
 describe('PostgreSQL', () => {
   const ask = async (database: 'shop' | 'crm' | 'dwh', role: string, sql: string): Promise<void> => {

@@ -7,16 +7,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setUpCluster } from '../../src/app/cluster/setup.ts';
 import { OPTIONS } from '../../src/app/options.ts';
 import { ROLES } from '../../src/app/profiles/cluster.ts';
-import { API, type LiveHealth, type LiveSnapshot } from '../../src/contracts/live.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
+import { freePorts } from '../../src/services/free-ports.ts';
 import { ensureDatabase, type PostgresServer, startPostgres } from '../../src/services/postgres/postgres.ts';
-import { REDIS_RULES } from '../../src/services/redis/settings.ts';
 import { type TestKafka, testKafka } from './kafka.ts';
 import { type TestRedis, testRedis } from './redis.ts';
-import { freePort, type Program, startProgram } from './system.ts';
+import { type Page, type Program, pageAt, startProgram } from './system.ts';
 
-export interface TestCluster {
+export interface TestCluster extends Page {
   readonly kafka: TestKafka;
   readonly redis: TestRedis;
   /** A superuser's. */
@@ -25,8 +24,6 @@ export interface TestCluster {
   readonly environment: Readonly<Record<string, string>>;
   /** Runs `instashop <args>` here; a second process of a stage with a state needs a folder of its own. */
   start(args: readonly string[], environment?: Readonly<Record<string, string>>): Program;
-  health(): Promise<LiveHealth | null>;
-  snapshot(): Promise<LiveSnapshot | null>;
   /** Stops one of the PostgreSQL servers and starts it again on its port. */
   restartPostgres(which: 'shop' | 'dwh'): Promise<void>;
   /** Ends everything, and its data is gone. */
@@ -56,30 +53,22 @@ export async function testCluster(): Promise<TestCluster> {
     clock: systemClock,
     log: silentLog,
   });
-  const page = await freePort();
+  const page = (await freePorts(1))[0]!;
   const environment = {
     INSTASHOP_PROFILE: 'cluster',
     INSTASHOP_DATA_DIR: join(folder, 'data'),
     INSTASHOP_SECRETS: writeSecrets(folder, {
       ...kafka.passwords,
-      ...redisPasswords(redis),
+      ...redis.passwords,
       ...rolePasswords,
     }),
     INSTASHOP_KAFKA_BROKERS: kafka.brokers.join(','),
-    INSTASHOP_REDIS_URL: `redis://127.0.0.1:${redis.server.port}`,
+    INSTASHOP_REDIS_URL: `redis://127.0.0.1:${redis.port}`,
     INSTASHOP_SHOP_URL: withoutUser(urls.shop),
     INSTASHOP_DWH_URL: withoutUser(urls.dwh),
     INSTASHOP_DASHBOARD_PORT: String(page),
   };
   const programs: Program[] = [];
-  const get = async <T>(path: string): Promise<T | null> => {
-    try {
-      const response = await fetch(`http://127.0.0.1:${page}${path}`, { signal: AbortSignal.timeout(2_000) });
-      return (await response.json()) as T;
-    } catch {
-      return null;
-    }
-  };
   return {
     kafka,
     redis,
@@ -90,8 +79,7 @@ export async function testCluster(): Promise<TestCluster> {
       programs.push(program);
       return program;
     },
-    health: () => get<LiveHealth>(API.health),
-    snapshot: () => get<LiveSnapshot>(API.snapshot),
+    ...pageAt(page),
     restartPostgres: (which) => postgres[which].restart(),
     async remove() {
       for (const program of programs) if (program.isRunning()) await program.kill();
@@ -103,9 +91,6 @@ export async function testCluster(): Promise<TestCluster> {
 
 const newPostgres = (folder: string, name: string): Promise<PostgresServer> =>
   startPostgres({ dataDir: join(folder, name), port: 0, log: silentLog });
-
-const redisPasswords = ({ server }: TestRedis): Record<string, string> =>
-  Object.fromEntries(Object.keys(REDIS_RULES).map((user) => [user, new URL(server.url(user)).password]));
 
 function withoutUser(url: string): string {
   const named = new URL(url);

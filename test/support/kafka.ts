@@ -5,6 +5,8 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { type KafkaNode, startKafka } from '../../src/services/kafka/kafka.ts';
 import { ADMIN_USER, BROKER_USER } from '../../src/services/kafka/settings.ts';
+import type { Broker } from '../../src/stores/broker/broker.ts';
+import { kafkaBroker } from '../../src/stores/broker/kafka-broker.ts';
 
 /** Users of a test cluster beside the administrator: one a stage. */
 const USERS = [
@@ -30,6 +32,10 @@ export interface TestKafka {
   /** Stops the cluster and removes its data. */
   stop(): Promise<void>;
 }
+
+/** The broker port on a test cluster, by default as its administrator. Close it in the end. */
+export const openKafka = ({ brokers, admin }: TestKafka, auth = admin): Broker =>
+  kafkaBroker({ brokers, auth, tls: false, clientId: 'test', clock: systemClock, log: silentLog });
 
 /** Three brokers of their own for a test file, on free ports; they end with the process at the latest. */
 export async function testKafka(): Promise<TestKafka> {

@@ -1,13 +1,13 @@
 // The whole system as a user starts it: processes of its own, a folder of its own, free ports.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { API, type LiveHealth, type LiveSnapshot } from '../../src/contracts/live.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { freePorts } from '../../src/services/free-ports.ts';
 import { serverProcesses, stopOrphans } from '../../src/services/postgres/processes.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/app/main.ts', import.meta.url));
@@ -29,31 +29,39 @@ export interface Program {
   stop(signal?: NodeJS.Signals): Promise<{ readonly code: number | null; readonly ms: number }>;
 }
 
-export interface System {
+/** What a system's page says, null where it does not answer. */
+export interface Page {
+  health(): Promise<LiveHealth | null>;
+  snapshot(): Promise<LiveSnapshot | null>;
+}
+
+export interface System extends Page {
   readonly dataDir: string;
   /** Runs `instashop <args>` on the folder. */
   start(...args: string[]): Program;
-  health(): Promise<LiveHealth | null>;
-  snapshot(): Promise<LiveSnapshot | null>;
   /** Process ids of its PostgreSQL. */
   postgres(): readonly number[];
   /** kill -9 of everything it still runs, and its folder is gone. */
   remove(): Promise<void>;
 }
 
-export async function newSystem(): Promise<System> {
-  const dataDir = realpathSync(mkdtempSync(join(tmpdir(), 'instashop-recovery-')));
-  const [page, postgresPort] = [await freePort(), await freePort()];
-  const postgresData = join(dataDir, 'postgres', 'data');
-  const programs: Program[] = [];
+export function pageAt(port: number): Page {
   const get = async <T>(path: string): Promise<T | null> => {
     try {
-      const response = await fetch(`http://127.0.0.1:${page}${path}`, { signal: AbortSignal.timeout(2_000) });
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2_000) });
       return (await response.json()) as T;
     } catch {
       return null;
     }
   };
+  return { health: () => get<LiveHealth>(API.health), snapshot: () => get<LiveSnapshot>(API.snapshot) };
+}
+
+export async function newSystem(): Promise<System> {
+  const dataDir = realpathSync(mkdtempSync(join(tmpdir(), 'instashop-recovery-')));
+  const [page, postgresPort] = (await freePorts(2)) as [number, number];
+  const postgresData = join(dataDir, 'postgres', 'data');
+  const programs: Program[] = [];
   return {
     dataDir,
     start(...args) {
@@ -62,8 +70,7 @@ export async function newSystem(): Promise<System> {
       programs.push(program);
       return program;
     },
-    health: () => get<LiveHealth>(API.health),
-    snapshot: () => get<LiveSnapshot>(API.snapshot),
+    ...pageAt(page),
     postgres: () => serverProcesses(postgresData),
     async remove() {
       for (const program of programs) if (program.isRunning()) await program.kill();
@@ -148,12 +155,3 @@ export async function until<T>(
     await sleep(POLL_MS);
   }
 }
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });

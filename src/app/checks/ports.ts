@@ -1,5 +1,5 @@
 import type { Finding } from '../../lib/finding.ts';
-import { listenFault } from '../ports.ts';
+import { portFault } from '../../services/free-ports.ts';
 import type { Check } from './checks.ts';
 
 /** Whether the ports that the user named are free; for the others one is found. */
@@ -24,7 +24,7 @@ export const portsCheck: Check = async ({ options, stages, startsPostgres, runs 
   const found = await Promise.all(
     wanted.map(async ({ who, flag, host, port, used }): Promise<Finding[]> => {
       if (!used || port === null || port === 0) return [];
-      const fault = await listenFault(host, port);
+      const fault = await portFault(port, host);
       if (fault === null) return [];
       const what = `${who} cannot listen on ${host}:${port}: ${fault}`;
       return [

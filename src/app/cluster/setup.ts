@@ -6,10 +6,10 @@ import { kafkaBroker } from '../../stores/broker/kafka-broker.ts';
 import { prepareShop } from '../../stores/shop/prepare.ts';
 import type { Options } from '../options.ts';
 import { CLUSTER_TOPICS, ROLES } from '../profiles/cluster.ts';
+import { retentionOf } from '../retention.ts';
+import { withUser } from '../urls.ts';
 import { RIGHTS, rulesOf } from './acls.ts';
 import { type DatabaseUrls, ensureRoles, type RolePasswords } from './roles.ts';
-
-const DAY_MS = 86_400_000;
 
 export interface SetupParts {
   readonly brokers: readonly string[];
@@ -31,8 +31,7 @@ async function setUpKafka({ brokers, admin, options, clock, log }: SetupParts): 
   const access = { brokers, auth: admin, tls: false, clientId: 'instashop-setup', clock, log };
   const broker = kafkaBroker({
     ...access,
-    retentionMs: options.retention * DAY_MS,
-    retentionBytes: options.retentionSize * 2 ** 30,
+    ...retentionOf(options),
   });
   try {
     await broker.createTopics(CLUSTER_TOPICS);
@@ -44,11 +43,6 @@ async function setUpKafka({ brokers, admin, options, clock, log }: SetupParts): 
 
 async function setUpPostgres({ databases, rolePasswords }: SetupParts): Promise<void> {
   await ensureRoles(databases, rolePasswords);
-  const as = (url: string) => {
-    const named = new URL(url);
-    named.username = ROLES.owner;
-    named.password = encodeURIComponent(rolePasswords[ROLES.owner]);
-    return named.href;
-  };
+  const as = (url: string) => withUser(url, ROLES.owner, rolePasswords[ROLES.owner]);
   await prepareShop(as(databases.shop), as(databases.crm));
 }

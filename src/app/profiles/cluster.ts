@@ -15,6 +15,7 @@ import { postgresWarehouse } from '../../stores/warehouse/postgres-warehouse.ts'
 import { once } from '../once.ts';
 import type { Options } from '../options.ts';
 import type { Platform, StoreUser } from '../platform.ts';
+import { retentionOf } from '../retention.ts';
 import { secretOf, urlOf } from '../secrets.ts';
 import { crmUrl } from '../urls.ts';
 import { feedOf, Kept, stageDir } from './kept.ts';
@@ -71,8 +72,7 @@ export const clusterBroker = (options: Options, user: ClusterUser, clock: Clock,
         : { user: `instashop-${user}`, password: secretOf(options, `instashop-${user}`) },
     tls: options.kafkaTls === 'on',
     clientId: `instashop-${user}@${instanceOf(options)}`,
-    retentionMs: options.retention * 86_400_000,
-    retentionBytes: options.retentionSize * 2 ** 30,
+    ...retentionOf(options),
     clock,
     log: log.child('kafka'),
   });

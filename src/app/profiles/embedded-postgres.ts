@@ -1,10 +1,11 @@
 // The PostgreSQL of the embedded profile, and how other processes of the same data folder find it.
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { ensureDatabase, startPostgres } from '../../services/postgres/postgres.ts';
+import { writePrivate } from '../../services/private-file.ts';
 import { takeLock } from '../lock.ts';
 import { POSTGRES_PORT } from '../ports.ts';
 
@@ -101,13 +102,6 @@ function quoted(value: string): string {
 
 const connectionFile = (dataDir: string): string => join(dataDir, 'postgres.json');
 const passwordFile = (dataDir: string): string => join(dataDir, 'pgpass');
-
-/** Whole or not at all, readable by its owner only. */
-function writePrivate(path: string, text: string): void {
-  rmSync(`${path}.new`, { force: true });
-  writeFileSync(`${path}.new`, text, { mode: 0o600 });
-  renameSync(`${path}.new`, path);
-}
 
 function isAlive(pid: number): boolean {
   try {

@@ -13,11 +13,10 @@ import { postgresWarehouse } from '../../stores/warehouse/postgres-warehouse.ts'
 import { once } from '../once.ts';
 import type { Options } from '../options.ts';
 import type { Platform } from '../platform.ts';
+import { retentionOf } from '../retention.ts';
 import { connect, type Urls } from '../urls.ts';
 import { feedOf, Kept, stageDir } from './kept.ts';
 import type { OpenProfile, ProfileParts } from './profiles.ts';
-
-const DAY_MS = 86_400_000;
 
 export interface EmbeddedProfileParts {
   readonly options: Options;
@@ -105,8 +104,7 @@ export const logOptions = (options: Options, dir: string, clock: Clock, log: Log
   dir,
   clock,
   log,
-  retentionMs: options.retention * DAY_MS,
-  retentionBytes: options.retentionSize * 2 ** 30,
+  ...retentionOf(options),
   // The store keeps an hour; what is older is in the engine's checkpoint.
   retentionMsByTopic: { [TOPICS.metrics.name]: 2 * METRICS_TTL_MS },
 });
