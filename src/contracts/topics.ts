@@ -31,6 +31,12 @@ export const TOPICS = {
  */
 export const CAPTURE_STATE_TOPIC: Topic = { name: 'capture_state', partitions: 2, compacted: true };
 
+/**
+ * What Spark counts (cluster with the Spark engine): its rows are in stages/metrics/spark/row.ts, and only the metrics
+ * stage reads them. Beside TOPICS because the embedded engine has no use for it.
+ */
+export const SPARK_WINDOWS_TOPIC: Topic = { name: 'spark_windows', partitions: PARTITIONS, compacted: true };
+
 /** What capture writes: one topic has exactly one source database. */
 export const CAPTURED_TOPICS = [
   TOPICS.transactions,
