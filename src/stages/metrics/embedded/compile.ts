@@ -49,6 +49,8 @@ export interface Feed {
 
 export interface TopicProgram {
   readonly topic: string;
+  /** Fields that are read, in the order in which they are checked. */
+  readonly fields: readonly Field[];
   /** Places in `values`: 0 event_time, 1 captured_at, 2 committed_at. Overwritten by the next read. */
   readonly values: Scalar[];
   /** null, or what is wrong with the event. */
@@ -144,6 +146,7 @@ function compileTopic(
   const values: Scalar[] = fields.map(() => null);
   return {
     topic,
+    fields,
     values,
     read: (event) => readFields(event, fields, values),
     bits: conditions.compile(values),

@@ -13,7 +13,11 @@ export interface Field {
   readonly optional: boolean;
   readonly min: number;
   readonly max: number;
-  /** Of a text: whether the schema allows it; null where any will do. */
+  /** Of a text: the only ones that the schema allows; null where it names none. */
+  readonly texts: readonly string[] | null;
+  /** Of a text: the regular expression that it must match; null where there is none. */
+  readonly pattern: string | null;
+  /** Of a text: `texts` and `pattern` in one; null where any will do. */
   readonly allows: ((text: string) => boolean) | null;
 }
 
@@ -52,24 +56,30 @@ export function fieldOf(topic: string, name: string): Field {
     optional: !schema.required.includes(name),
     min: rules.minimum ?? Number.MIN_SAFE_INTEGER,
     max: rules.maximum ?? Number.MAX_SAFE_INTEGER,
-    allows: allowedTexts(rules),
+    ...allowedTexts(rules),
   };
 }
 
-function allowedTexts(rules: PropertySchema): Field['allows'] {
+function allowedTexts(rules: PropertySchema): Pick<Field, 'texts' | 'pattern' | 'allows'> {
   const texts = rules.const === undefined ? rules.enum : [rules.const];
   if (texts !== undefined) {
     const set = new Set(texts);
-    return (text) => set.has(text);
+    return { texts, pattern: null, allows: (text) => set.has(text) };
   }
-  if (rules.pattern === undefined) return null;
+  if (rules.pattern === undefined) return { texts: null, pattern: null, allows: null };
   const pattern = new RegExp(rules.pattern, 'u');
-  return (text) => pattern.test(text);
+  return { texts: null, pattern: rules.pattern, allows: (text) => pattern.test(text) };
 }
 
-/** Copied, so that the cut text does not keep the long one in memory. */
-const clip = (text: string): string =>
-  Buffer.from(text.slice(0, METRIC_TEXT_CHARS_MAX), 'utf16le').toString('utf16le');
+/** A text longer than that in UTF-16 units: its first characters. A pair of surrogates is one, and stays whole. */
+function clip(text: string): string {
+  let end = 0;
+  for (let chars = 0; chars < METRIC_TEXT_CHARS_MAX && end < text.length; chars++) {
+    end += text.codePointAt(end)! > 0xff_ff ? 2 : 1;
+  }
+  // Copied, so that the cut text does not keep the long one in memory.
+  return Buffer.from(text.slice(0, end), 'utf16le').toString('utf16le');
+}
 
 /**
  * Reads the fields into `values` (same order). The answer is null, or what is wrong with the event. A missing

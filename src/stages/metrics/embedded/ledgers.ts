@@ -37,7 +37,8 @@ export function dayOf(timeMs: number): string {
   return lastText;
 }
 
-const groupPlace = (definition: CompiledDefinition): number =>
+/** Place of the group field that a definition's ledgers are kept by; -1 when it has no ledger. */
+export const groupPlace = (definition: Pick<CompiledDefinition, 'name' | 'groupBy'>): number =>
   definition.groupBy.indexOf(LEDGER_FIELDS[definition.name] ?? '');
 
 /** The part of a cell's group that ledgers are kept by; null when its definition has no ledger. */

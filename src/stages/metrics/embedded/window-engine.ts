@@ -22,6 +22,7 @@ import { Intake, type IntakeState, type Refusal, type SourceStart, type TakenEve
 import { dayOf, type LedgerKind, Ledgers } from './ledgers.ts';
 import { restoreCell, saveCell } from './saved-cell.ts';
 import { Tallies } from './tallies.ts';
+import { isGreater } from './text-order.ts';
 import { Watermark, type WatermarkState } from './watermark.ts';
 import { type Window, Windows } from './windows.ts';
 
@@ -177,7 +178,7 @@ export class WindowEngine {
       for (let j = 0; j < labels.length; j++) {
         const label = values[labels[j]!] as string | null;
         const shown = cell.labels[j]!;
-        if (label !== null && (shown === null || label > shown)) cell.labels[j] = label;
+        if (label !== null && isGreater(label, shown)) cell.labels[j] = label;
       }
       if (window.closed) {
         cell.revision++;
