@@ -12,7 +12,7 @@ export interface Mutant {
 }
 
 const CAPTURE = 'src/stages/capture';
-const METRICS = 'src/stages/metrics/embedded';
+const METRICS = 'src/stages/metrics';
 const SHOP = 'src/stores/shop';
 
 /** Two statements change places. */
@@ -91,10 +91,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the metrics checkpoint is saved before its values are in the log',
-    file: `${METRICS}/stage.ts`,
+    file: `${METRICS}/embedded/stage.ts`,
     ...swapped('    await this.#flush(true);\n', '    this.#checkpoint.save(this.#engine.takeChanges());\n'),
     test: {
-      file: `${METRICS}/stage.test.ts`,
+      file: `${METRICS}/embedded/stage.test.ts`,
       name: 'a checkpoint that is due waits for the values that are not',
     },
   },
@@ -121,31 +121,31 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an event dated in the future moves the watermark',
-    file: `${METRICS}/window-engine.ts`,
+    file: `${METRICS}/embedded/window-engine.ts`,
     replace: '    const bits = program.bits();\n',
     by: '    const bits = program.bits();\n    this.#watermark.observe(taken.time, eventTime);\n',
     test: {
-      file: `${METRICS}/window-engine.test.ts`,
+      file: `${METRICS}/embedded/window-engine.test.ts`,
       name: 'an event dated more than a minute ahead of its capture is quarantined and does not move the watermark',
     },
   },
   {
     name: 'rows of a snapshot move the watermark',
-    file: `${METRICS}/window-engine.ts`,
+    file: `${METRICS}/embedded/window-engine.ts`,
     replace: 'if (!snapshot) this.#watermark.observe(',
     by: 'this.#watermark.observe(',
     test: {
-      file: `${METRICS}/window-engine.test.ts`,
+      file: `${METRICS}/embedded/window-engine.test.ts`,
       name: 'rows of a snapshot count without moving the watermark; those older than any window are history',
     },
   },
   {
     name: 'a late event is dropped without a word',
-    file: `${METRICS}/window-engine.ts`,
+    file: `${METRICS}/embedded/window-engine.ts`,
     replace: '    const counted = this.#feed(window, program, bits);\n',
     by: '    if (window.closed && !snapshot) return;\n    const counted = this.#feed(window, program, bits);\n',
     test: {
-      file: `${METRICS}/window-engine.test.ts`,
+      file: `${METRICS}/embedded/window-engine.test.ts`,
       name: 'windows close when the watermark passes their end; a late event makes a revision',
     },
   },

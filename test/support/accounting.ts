@@ -4,7 +4,7 @@ import { formatReport, type VerifyReport, verify } from '../../src/app/commands/
 import { TOPICS } from '../../src/contracts/topics.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { readAccounting } from '../../src/stages/metrics/embedded/sqlite-checkpoint.ts';
+import { readAccounting } from '../../src/stages/metrics/sqlite-checkpoint.ts';
 import { sqliteBroker } from '../../src/stores/broker/sqlite-broker.ts';
 import type { CaptureMode } from '../../src/stores/shop/preflight.ts';
 import { postgresWarehouse } from '../../src/stores/warehouse/postgres-warehouse.ts';

@@ -4,7 +4,7 @@ import { TOPICS } from '../../contracts/topics.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import { liveStages } from '../../stages/dashboard/server/live-stages.ts';
-import { readAccounting } from '../../stages/metrics/embedded/sqlite-checkpoint.ts';
+import { readAccounting } from '../../stages/metrics/sqlite-checkpoint.ts';
 import type { Broker } from '../../stores/broker/broker.ts';
 import { countDeadLetters } from '../../stores/broker/dead-letter-queue.ts';
 import { readTopic } from '../../stores/broker/read-topic.ts';

@@ -5,6 +5,9 @@ import type { Log } from '../../lib/log.ts';
 import type { Stage } from '../../lib/stage.ts';
 import type { Broker } from '../../stores/broker/broker.ts';
 
+/** How the stage is called, whichever engine it has. */
+export const STAGE_NAME = 'metrics';
+
 export interface MetricsEngineOptions {
   readonly broker: Pick<Broker, 'read' | 'claim' | 'partitions'>;
   readonly clock: Clock;

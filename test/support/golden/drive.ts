@@ -6,13 +6,10 @@ import { join } from 'node:path';
 import { type MetricValue, metricKey, metricVersion } from '../../../src/contracts/metric-value.ts';
 import { METRICS, type MetricDefinition, REPAIR_HORIZON_MS } from '../../../src/contracts/metrics.ts';
 import { silentLog } from '../../../src/lib/log.ts';
-import { Emission } from '../../../src/stages/metrics/embedded/emission.ts';
-import {
-  openSqliteCheckpoint,
-  readAccounting,
-} from '../../../src/stages/metrics/embedded/sqlite-checkpoint.ts';
 import { WindowEngine } from '../../../src/stages/metrics/embedded/window-engine.ts';
+import { Emission } from '../../../src/stages/metrics/emission.ts';
 import type { Accounting } from '../../../src/stages/metrics/engine.ts';
+import { openSqliteCheckpoint, readAccounting } from '../../../src/stages/metrics/sqlite-checkpoint.ts';
 import { type BrokerRecord, type TopicPartition, topicPartition } from '../../../src/stores/broker/broker.ts';
 import type { Line } from './naive.ts';
 

@@ -3,14 +3,13 @@ import type { DeadLetterReason } from '../../../contracts/dead-letter.ts';
 import { HEADERS } from '../../../contracts/topics.ts';
 import { type BrokerRecord, type TopicPartition, topicPartition } from '../../../stores/broker/broker.ts';
 import { PositionFilter, type PositionState } from '../../../stores/broker/position-filter.ts';
-import type { SourceOffset } from './checkpoint.ts';
-import type { Program, TopicProgram } from './compile.ts';
+import type { SourceOffset } from '../checkpoint.ts';
+import type { Program, TopicProgram } from '../compile.ts';
+import { STAGE_NAME } from '../engine.ts';
+import type { SourceTime, Watermark } from '../watermark.ts';
 import { Replays } from './replays.ts';
-import type { SourceTime, Watermark } from './watermark.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-export const STAGE_NAME = 'metrics';
 
 /** A record that must go to `dead_letters` before the engine's offsets move past it. */
 export interface Refusal {

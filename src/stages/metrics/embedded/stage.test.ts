@@ -12,7 +12,7 @@ import { systemClock } from '../../../lib/clock.ts';
 import { UserError } from '../../../lib/errors.ts';
 import { silentLog } from '../../../lib/log.ts';
 import type { OutgoingRecord } from '../../../stores/broker/broker.ts';
-import { readAccounting } from './sqlite-checkpoint.ts';
+import { readAccounting } from '../sqlite-checkpoint.ts';
 import { metricsStage } from './stage.ts';
 
 let dir = '';

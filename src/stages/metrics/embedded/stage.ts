@@ -14,11 +14,11 @@ import {
   totalLag,
 } from '../../../stores/broker/broker.ts';
 import { deadLetterRecord } from '../../../stores/broker/dead-letters.ts';
-import type { MetricsEngineOptions } from '../engine.ts';
-import type { Checkpoint, CheckpointState } from './checkpoint.ts';
-import { Emission } from './emission.ts';
-import { type SourceStart, STAGE_NAME } from './intake.ts';
-import { openSqliteCheckpoint } from './sqlite-checkpoint.ts';
+import type { Checkpoint, CheckpointState } from '../checkpoint.ts';
+import { Emission } from '../emission.ts';
+import { type MetricsEngineOptions, STAGE_NAME } from '../engine.ts';
+import { openSqliteCheckpoint } from '../sqlite-checkpoint.ts';
+import type { SourceStart } from './intake.ts';
 import { WindowEngine } from './window-engine.ts';
 
 /** Small enough that the other stages of the process wait only a few milliseconds for a batch. */

@@ -7,7 +7,7 @@ import { METRICS } from '../../../contracts/metrics.ts';
 import { HEADERS, PARTITIONS, TOPICS } from '../../../contracts/topics.ts';
 import { positionOf } from '../../../lib/position.ts';
 import { type BrokerRecord, type Headers, topicPartition } from '../../../stores/broker/broker.ts';
-import { Emission } from './emission.ts';
+import { Emission } from '../emission.ts';
 import { WindowEngine } from './window-engine.ts';
 
 const T = 1_800_000_000_000;

@@ -6,10 +6,9 @@ import {
   WATERMARK_DELAY_MS,
 } from '../../../contracts/metrics.ts';
 import type { BrokerRecord, TopicPartition } from '../../../stores/broker/broker.ts';
-import type { Accounting } from '../engine.ts';
-import { accountingOf } from './accounting.ts';
-import { type Cell, feed } from './aggregates.ts';
-import type { CheckpointChanges, CheckpointState } from './checkpoint.ts';
+import { accountingOf } from '../accounting.ts';
+import { type Cell, feed } from '../aggregates.ts';
+import type { CheckpointChanges, CheckpointState } from '../checkpoint.ts';
 import {
   CAPTURED_AT,
   COMMITTED_AT,
@@ -17,14 +16,15 @@ import {
   EVENT_TIME,
   type Program,
   type TopicProgram,
-} from './compile.ts';
+} from '../compile.ts';
+import type { Accounting } from '../engine.ts';
+import { dayOf, type LedgerKind, Ledgers } from '../ledgers.ts';
+import { restoreCell, saveCell } from '../saved-cell.ts';
+import { Tallies } from '../tallies.ts';
+import { Watermark, type WatermarkState } from '../watermark.ts';
+import { type Window, Windows } from '../windows.ts';
 import { Intake, type IntakeState, type Refusal, type SourceStart, type TakenEvent } from './intake.ts';
-import { dayOf, type LedgerKind, Ledgers } from './ledgers.ts';
-import { restoreCell, saveCell } from './saved-cell.ts';
-import { Tallies } from './tallies.ts';
 import { isGreater } from './text-order.ts';
-import { Watermark, type WatermarkState } from './watermark.ts';
-import { type Window, Windows } from './windows.ts';
 
 export interface WindowEngineOptions {
   readonly definitions: readonly MetricDefinition[];

@@ -1,9 +1,9 @@
 // From fates to rows: each event becomes one row for each thing that counts it, one aggregation adds them up, and what
 // it has becomes the JSON of row.ts.
 import type { Aggregate, MetricDefinition } from '../../../contracts/metrics.ts';
-import type { Program } from '../embedded/compile.ts';
-import type { Field } from '../embedded/fields.ts';
-import { groupPlace } from '../embedded/ledgers.ts';
+import type { Program } from '../compile.ts';
+import type { Field } from '../fields.ts';
+import { groupPlace } from '../ledgers.ts';
 import { NOW } from './fate-sql.ts';
 import { BOOKKEEPING } from './row.ts';
 import { planSlots, type Slots, slotName } from './slots.ts';

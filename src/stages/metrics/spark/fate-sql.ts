@@ -6,8 +6,8 @@ import {
   WATERMARK_DELAY_MS,
 } from '../../../contracts/metrics.ts';
 import { HEADERS } from '../../../contracts/topics.ts';
-import type { Program } from '../embedded/compile.ts';
-import { STAGE_NAME } from '../embedded/intake.ts';
+import type { Program } from '../compile.ts';
+import { STAGE_NAME } from '../engine.ts';
 import { byTopic, conditionsSql, quoted } from './sql-text.ts';
 import { parseSql, problemSql, REASON_SQL } from './validity-sql.ts';
 

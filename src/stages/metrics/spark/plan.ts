@@ -1,6 +1,6 @@
 // The whole of what Spark is asked: one streaming query from the event topics to topic `spark_windows`.
 import { type MetricDefinition, REPAIR_HORIZON_MS, WATERMARK_DELAY_MS } from '../../../contracts/metrics.ts';
-import { compile } from '../embedded/compile.ts';
+import { compile } from '../compile.ts';
 import { aggregateSql } from './aggregate-sql.ts';
 import {
   alias,

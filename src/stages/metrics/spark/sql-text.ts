@@ -1,6 +1,6 @@
 // Pieces of Spark SQL text.
 import type { Condition } from '../../../contracts/metrics.ts';
-import type { Field } from '../embedded/fields.ts';
+import type { Field } from '../fields.ts';
 
 /** A text as a literal. */
 export const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;

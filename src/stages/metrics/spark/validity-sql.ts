@@ -1,12 +1,12 @@
-// Reading events in Spark: which fields, and what is wrong with a record, as embedded/fields.ts and embedded/intake.ts
+// Reading events in Spark: which fields, and what is wrong with a record, as fields.ts and embedded/intake.ts
 // judge it, word by word.
 //
 // Nearly every record is fine and must cost little. So there is a quick check over the fields that `from_json` read:
 // what passes it is fine. What does not is looked at again, exactly, with its values' own JSON types; that may still
 // find nothing wrong (a text that begins with a digit might have been a number).
 import { METRIC_TEXT_CHARS_MAX } from '../../../contracts/metrics.ts';
-import type { Program } from '../embedded/compile.ts';
-import type { Field } from '../embedded/fields.ts';
+import type { Program } from '../compile.ts';
+import type { Field } from '../fields.ts';
 import { byTopic, eventField, quoted } from './sql-text.ts';
 
 const NOT_JSON = 'the bytes are not JSON';

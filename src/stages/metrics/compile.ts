@@ -1,6 +1,6 @@
 // From definitions (data) to what runs per event: every condition of a topic is one bit, evaluated once an event, and
 // each definition keeps, per combination of bits, the list of aggregates to feed.
-import type { Aggregate, Condition, MetricDefinition } from '../../../contracts/metrics.ts';
+import type { Aggregate, Condition, MetricDefinition } from '../../contracts/metrics.ts';
 import { type Field, fieldOf, readFields, type Scalar } from './fields.ts';
 
 export const FN = { count: 0, sum: 1, min: 2, max: 3, distinct: 4 } as const;

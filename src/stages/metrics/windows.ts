@@ -1,5 +1,5 @@
 // Which window an event falls into, which cell of it, and the life of a window: open, closed, evicted.
-import { GROUPS_MAX, OTHER_GROUP } from '../../../contracts/metrics.ts';
+import { GROUPS_MAX, OTHER_GROUP } from '../../contracts/metrics.ts';
 import { type Cell, newCell } from './aggregates.ts';
 import type { CompiledDefinition } from './compile.ts';
 import type { Scalar } from './fields.ts';

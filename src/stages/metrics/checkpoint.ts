@@ -1,5 +1,5 @@
 // The checkpoint port: the engine's whole state and its source offsets, saved together or not at all.
-import type { TopicPartition } from '../../../stores/broker/broker.ts';
+import type { TopicPartition } from '../../stores/broker/broker.ts';
 import type { Scalar } from './fields.ts';
 import type { Ledger } from './ledgers.ts';
 import type { Tally } from './tallies.ts';

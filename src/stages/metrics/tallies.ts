@@ -1,4 +1,4 @@
-import type { Fate } from '../engine.ts';
+import type { Fate } from './engine.ts';
 
 export interface Tally {
   readonly topic: string;

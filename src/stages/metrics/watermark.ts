@@ -1,6 +1,6 @@
 // How far event time has got: a window whose end the watermark has passed expects no more events.
-import { WATERMARK_DELAY_MS } from '../../../contracts/metrics.ts';
-import type { TopicPartition } from '../../../stores/broker/broker.ts';
+import { WATERMARK_DELAY_MS } from '../../contracts/metrics.ts';
+import type { TopicPartition } from '../../stores/broker/broker.ts';
 
 /** The most that one look at the clock can add: a suspended machine or a clock set forward must not close windows. */
 const STEP_MS_MAX = 5_000;

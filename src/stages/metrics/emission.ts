@@ -1,6 +1,6 @@
 // Which changed values are written when: few of a kind at once, many of a kind (per product, per merchant) at a
 // slower pace, so that a busy shop's long tail does not cost what its headline figures need.
-import type { OutgoingRecord } from '../../../stores/broker/broker.ts';
+import type { OutgoingRecord } from '../../stores/broker/broker.ts';
 import type { Cell } from './aggregates.ts';
 import { renderCell } from './render.ts';
 

@@ -1,7 +1,7 @@
 // Reading the few fields that metrics use out of a parsed event, checked against the event's schema.
 import { z } from 'zod';
-import { EVENT_CONTRACTS } from '../../../contracts/events/events.ts';
-import { METRIC_TEXT_CHARS_MAX } from '../../../contracts/metrics.ts';
+import { EVENT_CONTRACTS } from '../../contracts/events/events.ts';
+import { METRIC_TEXT_CHARS_MAX } from '../../contracts/metrics.ts';
 
 export type Scalar = string | number | boolean | null;
 type Kind = 'integer' | 'string' | 'boolean';

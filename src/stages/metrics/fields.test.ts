@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { METRIC_TEXT_CHARS_MAX } from '../../../contracts/metrics.ts';
-import { TOPICS } from '../../../contracts/topics.ts';
+import { METRIC_TEXT_CHARS_MAX } from '../../contracts/metrics.ts';
+import { TOPICS } from '../../contracts/topics.ts';
 import { fieldOf, readFields, type Scalar } from './fields.ts';
 
 test('long texts are cut after whole characters', () => {

@@ -1,7 +1,7 @@
 // The sums that `instashop status --verify` compares with the shop, the log and the warehouse.
-import { LEDGER_STATUSES } from '../../../contracts/metrics.ts';
-import type { Accounting, BehaviorRow, ItemsRow, LedgerSums, SalesRow } from '../engine.ts';
+import { LEDGER_STATUSES } from '../../contracts/metrics.ts';
 import type { CompiledDefinition } from './compile.ts';
+import type { Accounting, BehaviorRow, ItemsRow, LedgerSums, SalesRow } from './engine.ts';
 import { dayOf, type Ledger, ledgerGroup } from './ledgers.ts';
 import type { Tally } from './tallies.ts';
 

@@ -1,8 +1,8 @@
 // A cell as the record that goes to topic `metrics`.
-import { groupKey } from '../../../contracts/metric-value.ts';
-import { TOPICS } from '../../../contracts/topics.ts';
-import { partitionOf } from '../../../lib/partition.ts';
-import type { OutgoingRecord } from '../../../stores/broker/broker.ts';
+import { groupKey } from '../../contracts/metric-value.ts';
+import { TOPICS } from '../../contracts/topics.ts';
+import { partitionOf } from '../../lib/partition.ts';
+import type { OutgoingRecord } from '../../stores/broker/broker.ts';
 import type { Cell } from './aggregates.ts';
 import type { CompiledDefinition } from './compile.ts';
 import type { Scalar } from './fields.ts';

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test, { afterEach, beforeEach } from 'node:test';
-import { METRICS } from '../../../contracts/metrics.ts';
-import { type Log, silentLog } from '../../../lib/log.ts';
-import { isRetryable } from '../../../lib/retry.ts';
+import { METRICS } from '../../contracts/metrics.ts';
+import { type Log, silentLog } from '../../lib/log.ts';
+import { isRetryable } from '../../lib/retry.ts';
 import type { CheckpointChanges } from './checkpoint.ts';
 import { openSqliteCheckpoint, readAccounting } from './sqlite-checkpoint.ts';
 
