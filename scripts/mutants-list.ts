@@ -91,7 +91,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the metrics checkpoint is saved before its values are in the log',
-    file: `${METRICS}/embedded/stage.ts`,
+    file: `${METRICS}/work.ts`,
     ...swapped('    await this.#flush(true);\n', '    this.#checkpoint.save(this.#engine.takeChanges());\n'),
     test: {
       file: `${METRICS}/embedded/stage.test.ts`,

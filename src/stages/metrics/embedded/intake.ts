@@ -6,6 +6,7 @@ import { PositionFilter, type PositionState } from '../../../stores/broker/posit
 import type { SourceOffset } from '../checkpoint.ts';
 import type { Program, TopicProgram } from '../compile.ts';
 import { STAGE_NAME } from '../engine.ts';
+import type { SourceStart } from '../sources.ts';
 import type { SourceTime, Watermark } from '../watermark.ts';
 import { Replays } from './replays.ts';
 
@@ -16,15 +17,6 @@ export interface Refusal {
   readonly record: BrokerRecord;
   readonly reason: DeadLetterReason;
   readonly message: string;
-}
-
-/** Where a partition is read from, and how much waits there. */
-export interface SourceStart {
-  readonly topic: string;
-  readonly partition: number;
-  readonly topicId: string;
-  readonly nextOffset: number;
-  readonly lag: number;
 }
 
 interface Source {

@@ -20,10 +20,11 @@ import {
 import type { Accounting } from '../engine.ts';
 import { dayOf, type LedgerKind, Ledgers } from '../ledgers.ts';
 import { restoreCell, saveCell } from '../saved-cell.ts';
+import type { SourceStart } from '../sources.ts';
 import { Tallies } from '../tallies.ts';
 import { Watermark, type WatermarkState } from '../watermark.ts';
 import { type Window, Windows } from '../windows.ts';
-import { Intake, type IntakeState, type Refusal, type SourceStart, type TakenEvent } from './intake.ts';
+import { Intake, type IntakeState, type Refusal, type TakenEvent } from './intake.ts';
 import { isGreater } from './text-order.ts';
 
 export interface WindowEngineOptions {
