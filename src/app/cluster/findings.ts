@@ -1,12 +1,11 @@
 // What is looked at before the servers are started.
-import { mkdirSync, readFileSync, statfsSync } from 'node:fs';
-import { freemem } from 'node:os';
 import { UserError } from '../../lib/errors.ts';
 import type { Finding } from '../../lib/finding.ts';
 import { cacheFolder } from '../../services/download.ts';
 import { portFault } from '../../services/free-ports.ts';
-import { findJava } from '../../services/kafka/java.ts';
+import { findJava } from '../../services/java.ts';
 import { findBinaries } from '../../services/postgres/binaries.ts';
+import { memoryFindings, spaceFindings } from '../../services/resources.ts';
 import { whoListens } from './listener.ts';
 import type { ClusterPlaces } from './places.ts';
 import type { ServerState } from './servers.ts';
@@ -14,6 +13,7 @@ import type { ServerState } from './servers.ts';
 const MEMORY_BYTES_MIN = 2.2e9;
 const FREE_BYTES_MIN = 1e9;
 const CACHE_BYTES_MIN = 250e6;
+const LESS_MEMORY = 'use the embedded profile (`npm start`): it needs a quarter of that.';
 
 /** What hinders the start; `servers` are those of the data folder as they are now. */
 export async function clusterFindings(
@@ -26,7 +26,7 @@ export async function clusterFindings(
   return [
     ...platformFindings(),
     ...programFindings(),
-    ...memoryFindings(stopped.length / servers.length),
+    ...memoryFindings(MEMORY_BYTES_MIN * (stopped.length / servers.length), LESS_MEMORY),
     ...spaceFindings(dir, FREE_BYTES_MIN, '--data-dir'),
     ...spaceFindings(cacheFolder(), CACHE_BYTES_MIN, 'XDG_CACHE_HOME'),
     ...(await portFindings(kafka, stopped)),
@@ -41,7 +41,7 @@ const platformFindings = (): Finding[] =>
     : [];
 
 const programFindings = (): Finding[] =>
-  [() => findJava(), () => findBinaries()].flatMap((find) => {
+  [() => findJava('Kafka'), () => findBinaries()].flatMap((find) => {
     try {
       find();
       return [];
@@ -50,46 +50,6 @@ const programFindings = (): Finding[] =>
       return [error(fault.message, fault.remedy)];
     }
   });
-
-/** What programs may still take: on Linux more than what is free, since caches give way. */
-function availableBytes(): number {
-  try {
-    const kib = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
-    return kib === undefined ? freemem() : Number(kib) * 1_024;
-  } catch {
-    return freemem();
-  }
-}
-
-function memoryFindings(share: number): Finding[] {
-  // macOS calls little free, whatever it could have.
-  if (process.platform === 'darwin') return [];
-  const [available, needed] = [availableBytes(), MEMORY_BYTES_MIN * share];
-  if (available >= needed) return [];
-  const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);
-  return [
-    error(
-      `only ${gigabytes(available)} GB of memory are left; the servers need ${gigabytes(needed)} GB`,
-      'Close some programs, or use the embedded profile (`npm start`): it needs a quarter of that.',
-    ),
-  ];
-}
-
-function spaceFindings(dir: string, bytesMin: number, option: string): Finding[] {
-  try {
-    mkdirSync(dir, { recursive: true });
-    const { bavail, bsize } = statfsSync(dir);
-    const free = bavail * bsize;
-    if (free >= bytesMin) return [];
-    const what = `only ${Math.round(free / 1e6)} MB are free where ${dir} lies; it needs ${bytesMin / 1e6} MB`;
-    return [error(what, `Free some room, or name a folder on another disk: ${option}`)];
-  } catch (fault) {
-    const { code } = fault as NodeJS.ErrnoException;
-    return [
-      error(`the folder ${dir} cannot be written (${code})`, `Make it writable, or name another: ${option}`),
-    ];
-  }
-}
 
 const OPTIONS_OF: Readonly<Record<ServerState['kind'], string>> = {
   kafka: '--kafka-brokers',

@@ -1,11 +1,11 @@
 // What runs Kafka: its jars from Maven Central, a Java, and a class archive that makes a start three times as fast.
-import { hash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
+import { type ClassArchive, classArchive } from '../class-archive.ts';
 import { cacheFolder, download, type RemoteFile } from '../download.ts';
-import { findJava } from './java.ts';
+import { findJava } from '../java.ts';
 import { JVM_OPTIONS } from './settings.ts';
 
 /** Pinned: Kafka and what it needs to run, each with its digest. */
@@ -30,11 +30,8 @@ export interface InstallationOptions {
 export interface Installation {
   /** The command line that runs a main class of the jars. */
   command(mainClass: string, args: readonly string[], options?: readonly string[]): readonly string[];
-  /**
-   * Makes the class archive, unless there is one: `train` is to run a broker for a moment with these JVM options and
-   * end it politely. Without an archive everything works, only slower.
-   */
-  ensureArchive(train: (options: readonly string[], folder: string) => Promise<void>): Promise<void>;
+  /** See ClassArchive.ensure. */
+  readonly ensureArchive: ClassArchive['ensure'];
 }
 
 /** Bytes that a first start downloads. */
@@ -49,36 +46,29 @@ const jarFolder = (cacheDir: string): string => join(cacheDir, `kafka-${KAFKA_VE
 /** Rejects with a UserError without Java, network or room. */
 export async function installKafka(options: InstallationOptions): Promise<Installation> {
   const { cacheDir = cacheFolder(), clock, log, onProgress } = options;
-  const java = findJava();
+  const java = findJava('Kafka');
   const folder = jarFolder(cacheDir);
   const baseUrl = options.mavenUrl || process.env[MAVEN_VARIABLE] || MAVEN_URL;
   await download({ baseUrl, variable: MAVEN_VARIABLE, folder, files: JARS, onProgress, clock });
   const classPath = JARS.map(({ path }) => join(folder, path)).join(':');
-  // Of use to the same Java and the same class path only.
-  const key = hash('sha256', `${java.version}\n${classPath}`).slice(0, 12);
-  const archive = join(cacheDir, `kafka-${KAFKA_VERSION}`, `classes-${key}.jsa`);
-  const run = (options: readonly string[]) => [java.program, ...JVM_OPTIONS, ...options, '-cp', classPath];
+  const archive = classArchive({
+    folder: join(cacheDir, `kafka-${KAFKA_VERSION}`),
+    java,
+    classPath,
+    program: 'Kafka',
+    log,
+  });
   return {
-    command(mainClass, args, options = []) {
-      const shared = existsSync(archive)
-        ? [`-XX:SharedArchiveFile=${archive}`, '-Xlog:cds=off', '-Xlog:cds+dynamic=off']
-        : [];
-      return [...run([...shared, ...options]), mainClass, ...args];
-    },
-    async ensureArchive(train) {
-      if (existsSync(archive)) return;
-      const parent = join(cacheDir, `kafka-${KAFKA_VERSION}`);
-      mkdirSync(parent, { recursive: true });
-      const scratch = mkdtempSync(join(parent, 'training-'));
-      const made = join(scratch, 'classes.jsa');
-      try {
-        await train([`-XX:ArchiveClassesAtExit=${made}`, '-Xlog:cds=off', '-Xlog:cds+dynamic=off'], scratch);
-        renameSync(made, archive);
-      } catch (error) {
-        log.warn('no class archive could be made: brokers start slower', { error });
-      } finally {
-        rmSync(scratch, { recursive: true, force: true });
-      }
-    },
+    command: (mainClass, args, more = []) => [
+      java.program,
+      ...JVM_OPTIONS,
+      ...archive.options(),
+      ...more,
+      '-cp',
+      classPath,
+      mainClass,
+      ...args,
+    ],
+    ensureArchive: archive.ensure,
   };
 }
