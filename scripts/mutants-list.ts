@@ -45,11 +45,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'capture acknowledges to the shop before the log has it',
     file: `${CAPTURE}/capture-database.ts`,
-    replace: '      await this.#append(records);\n      records = [];',
-    by: '      feed.ack(reached.acknowledged);\n      await this.#append(records);\n      records = [];',
+    replace: '      await this.#publish(records);\n      records = [];',
+    by: '      feed.ack(this.#reached.acknowledged);\n      await this.#publish(records);\n      records = [];',
     test: {
       file: `${CAPTURE}/capture-database.test.ts`,
       name: 'nothing is saved of a change whose events are not in the log yet',
+    },
+  },
+  {
+    name: 'capture sends what comes next before it knows that the last append is in the log',
+    file: `${CAPTURE}/capture-database.ts`,
+    replace: '    const place = this.#reached;\n    await this.#publishing;\n',
+    by: '    const place = this.#reached;\n',
+    test: {
+      file: `${CAPTURE}/takeover.test.ts`,
+      name: 'what comes after an append that is under way is sent only when that one is in the log',
     },
   },
   {

@@ -101,11 +101,19 @@ class DatabaseCapture {
   readonly #changelog: StateChangelog | null;
   readonly #assembler: Assembler;
   readonly #tails = new Map<string, Position>();
+  /** What is in the log. */
   #place!: CapturePlace;
+  /** What the state has; ahead of the place while an append is under way. */
+  #reached!: CapturePlace;
   #savedPlace!: CapturePlace;
   #savedAt: number;
   #taking = false;
   #claim!: Claim;
+  /**
+   * The append under way: what comes next is made ready meanwhile, but sent only when this one is in the log, since
+   * a place in a partition stands for everything before it.
+   */
+  #publishing: Promise<void> = Promise.resolve();
   /** The save under way: with a changelog, capture goes on meanwhile. */
   #saving: Promise<void> = Promise.resolve();
   readonly #ended = new AbortController();
@@ -157,6 +165,7 @@ class DatabaseCapture {
       }
     }
     this.#place = this.#state.place()!;
+    this.#reached = this.#place;
     this.#savedPlace = this.#place;
     await this.#publishSnapshot();
   }
@@ -222,9 +231,10 @@ class DatabaseCapture {
       }
     } finally {
       this.#ended.abort();
-      await Promise.allSettled([this.#saving]);
+      await Promise.allSettled([this.#saving, this.#publishing]);
       await watch;
     }
+    await this.#publishing;
     await this.#saving;
     await this.#save();
   }
@@ -235,9 +245,10 @@ class DatabaseCapture {
     while (!signal.aborted) {
       await clock.sleep(SAVE_INTERVAL_MS, signal);
       if (signal.aborted) return;
-      // While sets are taken the state is ahead of the place, and what is saved then could not be taken again.
+      // While the state is ahead of the place, what is saved could not be taken again.
       await this.#saving;
-      if (!this.#taking && this.#isDue()) this.#beginSave();
+      await this.#publishing;
+      if (!this.#taking && this.#reached === this.#place && this.#isDue()) this.#beginSave();
       try {
         const { behind, retainedWalBytes } = await feed.lag(this.#place.acknowledged);
         report({
@@ -255,18 +266,18 @@ class DatabaseCapture {
     const { broker, clock, feed, mainCurrency, counts } = this.#parts;
     const options = { recordBytesMax: broker.recordBytesMax, snapshot: false };
     let records: OutgoingRecord[] = [];
-    let reached = this.#place;
     const flush = async () => {
-      await this.#append(records);
+      await this.#publish(records);
       records = [];
-      this.#place = reached;
       if (!this.#isFull() && !this.#isDue()) return;
+      // What is saved is the state as of the place, so they must be at the same point.
+      await this.#publishing;
       await this.#saving;
       this.#beginSave();
     };
     await this.#assembler.prepare(sets);
     for (const set of sets) {
-      if (!this.#isNew(set, reached)) continue;
+      if (!this.#isNew(set, this.#reached)) continue;
       const occasion = {
         database: feed.database,
         version: set.xid,
@@ -280,10 +291,10 @@ class DatabaseCapture {
         const record = recordOf(draft, position, options);
         if (record !== null && !isPublished(record, this.#tails)) records.push(record);
       }
-      reached = {
+      this.#reached = {
         commit: set.commit,
         part: set.part,
-        acknowledged: set.last ? set.ackTo : reached.acknowledged,
+        acknowledged: set.last ? set.ackTo : this.#reached.acknowledged,
       };
       if (set.xid !== '') counts.newestAt = Math.max(counts.newestAt ?? 0, set.committedAt);
       if (records.length >= APPEND_RECORDS || this.#isFull()) await flush();
@@ -296,6 +307,16 @@ class DatabaseCapture {
     return commit > reached || (commit === reached && part > reachedPart);
   }
 
+  /** Resolves when the records are on their way; the place moves on when they are in the log. */
+  async #publish(records: readonly OutgoingRecord[]): Promise<void> {
+    const place = this.#reached;
+    await this.#publishing;
+    this.#publishing = this.#append(records).then(() => {
+      this.#place = place;
+    });
+    this.#publishing.catch(() => this.#ended.abort());
+  }
+
   async #append(records: readonly OutgoingRecord[]): Promise<void> {
     if (records.length === 0) return;
     await this.#claim.append(records);
@@ -305,7 +326,7 @@ class DatabaseCapture {
   }
 
   #isDue(): boolean {
-    if (this.#place === this.#savedPlace) return false;
+    if (this.#reached === this.#savedPlace) return false;
     const waited = this.#parts.clock.now() - this.#savedAt;
     return waited >= (this.#state.dirtyCount > 0 ? SAVE_INTERVAL_MS : LIFE_INTERVAL_MS);
   }

@@ -308,3 +308,34 @@ test('a body that is larger than a record comes in pieces', async (t) => {
   await first.stop();
   await second.stop();
 });
+
+test('what comes after an append that is under way is sent only when that one is in the log', async (t) => {
+  const { shop, clock, folder, start, published } = setUp(t);
+  const dir = folder();
+  const failing = Promise.withResolvers<void>();
+  let sent = 0;
+  const first = start(dir, async (append, records) => {
+    if (records[0]?.topic !== TOPICS.userBehavior.name) return append(records);
+    sent += 1;
+    // Only the first one fails: a later one would be in the log, and stand for what is missing before it.
+    if (sent === 1) await failing.promise;
+    await append(records);
+  });
+  await clock.advance(0);
+  shop.write([1], 'old');
+  await clock.advance(100);
+  shop.write([4], 'new');
+  await clock.advance(100);
+  assert.equal(sent, 1);
+  failing.reject(new Killed());
+  await clock.advance(0);
+  assert.ok((await first.fault) instanceof Killed);
+  assert.equal(sent, 1);
+  const second = start(dir);
+  await clock.advance(3_000);
+  await second.stop();
+  assert.deepEqual(
+    published().map((event) => event.split(' ')[1]),
+    ['1', '4'],
+  );
+});

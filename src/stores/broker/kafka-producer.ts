@@ -80,6 +80,8 @@ export class KafkaProducer {
   readonly #numbering: Numbering;
   readonly #recordBytesMax: number;
   readonly #queues = new Map<string, Queue>();
+  /** Nodes that have a request of ours. */
+  readonly #busyNodes = new Set<number>();
   #topics: ReadonlyMap<string, TopicInfo> = new Map();
   /** Every later append rejects with it. */
   #ended: Error | null = null;
@@ -172,32 +174,32 @@ export class KafkaProducer {
     });
   }
 
+  /**
+   * One request is under way at a node: a broker answers a connection's requests one after the other, so what would
+   * wait there gathers here, and goes in one.
+   */
   #flush(): void {
     const due = [...this.#queues.values()].filter(
       (queue) => !queue.isBusy && (queue.batches.length > 0 || queue.waiting.length > 0),
     );
-    for (const queue of due) queue.isBusy = true;
-    const ready = due.filter((queue) => this.#leaderOf(queue) !== null && queue.producer !== null);
-    for (const queue of due) if (!ready.includes(queue)) void this.#prepare(queue);
-    for (const [node, queues] of Map.groupBy(ready, (queue) => this.#leaderOf(queue)!)) {
+    const isReady = (queue: Queue) => this.#leaderOf(queue) !== null && queue.producer !== null;
+    for (const queue of due) if (!isReady(queue)) void this.#prepare(queue);
+    for (const [node, queues] of Map.groupBy(due.filter(isReady), (queue) => this.#leaderOf(queue)!)) {
+      if (this.#busyNodes.has(node)) continue;
       let bytes = 0;
-      let request: Queue[] = [];
-      for (const queue of queues) {
+      const request = queues.filter((queue) => {
+        if (bytes >= REQUEST_BYTES_MAX) return false;
         if (queue.batches.length === 0) queue.batches.push(nextBatch(queue, this.#encoder(queue)));
         bytes += queue.batches[0]!.encoded.length;
-        if (bytes > REQUEST_BYTES_MAX && request.length > 0) {
-          void this.#send(node, request);
-          request = [];
-          bytes = queue.batches[0]!.encoded.length;
-        }
-        request.push(queue);
-      }
+        return true;
+      });
       void this.#send(node, request);
     }
   }
 
   /** Finds out what is missing before the queue can be sent. */
   async #prepare(queue: Queue): Promise<void> {
+    queue.isBusy = true;
     const since = this.#client.options.clock.now();
     try {
       queue.producer ??= await this.#numbering.producer();
@@ -220,6 +222,8 @@ export class KafkaProducer {
   }
 
   async #send(node: number, queues: readonly Queue[]): Promise<void> {
+    this.#busyNodes.add(node);
+    for (const queue of queues) queue.isBusy = true;
     const topics: TopicBatches[] = Array.from(
       Map.groupBy(queues, ({ topic }) => topic),
       ([name, of]) => ({
@@ -238,6 +242,8 @@ export class KafkaProducer {
       this.#client.failed(address);
       this.#forgetLeader(node);
     }
+    this.#busyNodes.delete(node);
+    this.#flushSoon();
     await Promise.all(
       queues.map((queue) => this.#answered(queue, codes.get(`${queue.topic}/${queue.partition}`), fault)),
     );
