@@ -32,6 +32,8 @@ export function accountingOf(source: AccountingSource): Accounting {
   }
   const byKind = { settled: windows, too_late: tooLate, quarantined };
   for (const { kind, definition, day, group, sums } of source.ledgers) {
+    // Events that found their window after all, or that no aggregate takes.
+    if (kind !== 'settled' && sums.every((sum) => sum === 0)) continue;
     byKind[kind].add(definition, day, group, sums);
   }
   return {

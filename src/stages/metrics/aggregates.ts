@@ -98,9 +98,15 @@ export function feedSums(sums: number[], ops: readonly Op[], values: readonly Sc
   }
 }
 
-/** Folds what is additive of a cell into a ledger's sums. */
-export function foldSums(sums: number[], cell: Cell): void {
-  cell.definition.slots.forEach(({ fn }, slot) => {
-    if (fn === FN.count || fn === FN.sum) sums[slot]! += cell.sums[slot]!;
-  });
+/** Adds what is additive of `from` (by the definition's slots) to a ledger's sums; sign -1 takes it back. */
+export function addSums(
+  sums: number[],
+  { slots }: CompiledDefinition,
+  from: readonly number[],
+  sign: 1 | -1,
+): void {
+  for (let slot = 0; slot < slots.length; slot++) {
+    const { fn } = slots[slot]!;
+    if (fn === FN.count || fn === FN.sum) sums[slot]! += sign * from[slot]!;
+  }
 }

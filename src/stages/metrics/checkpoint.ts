@@ -34,7 +34,7 @@ export interface CellState {
 /** What changed since the last save. */
 export interface CheckpointChanges {
   readonly offsets: readonly SourceOffset[];
-  /** Small state by name, whole (watermark, positions, replays, figures). */
+  /** Small state by name (watermark, positions, replays, figures), each whole; what is not named stays as it was. */
   readonly meta: Readonly<Record<string, unknown>>;
   /** With the members its distincts gained, by set; null when none did. */
   readonly cells: readonly (SavedCell & { readonly added: readonly (readonly Scalar[])[] | null })[];
@@ -55,8 +55,10 @@ export interface CheckpointState {
 
 /** One writer at a time: opening it takes it over, and the former owner's next save throws. */
 export interface Checkpoint {
-  /** The last saved state; null when there is none, or when it belongs to other definitions. */
+  /** The last saved state; null when there is none, or when it belongs to other definitions or another engine. */
   load(): CheckpointState | null;
+  /** Forgets what was saved. */
+  clear(): void;
   /** All of it in one transaction. Throws a retryable error on a full disk and the like; nothing is saved then. */
   save(changes: CheckpointChanges): void;
   close(): void;

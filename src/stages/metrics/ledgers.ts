@@ -1,5 +1,5 @@
 // What is no longer, or never was, in a window: additive sums per day, so that windows + ledgers = the log.
-import { type Cell, feedSums, foldSums } from './aggregates.ts';
+import { addSums, type Cell, feedSums } from './aggregates.ts';
 import type { CompiledDefinition, Feed, Op } from './compile.ts';
 import type { Scalar } from './fields.ts';
 import type { Window } from './windows.ts';
@@ -81,13 +81,25 @@ export class Ledgers {
     feedSums(this.#sums(kind, feed.definition, dayOf(eventTime), group), ops, values, sign);
   }
 
+  /** Adds sums of a definition, or takes them back. */
+  move(
+    kind: LedgerKind,
+    definition: CompiledDefinition,
+    day: string,
+    group: string,
+    sums: readonly number[],
+    sign: 1 | -1,
+  ): void {
+    addSums(this.#sums(kind, definition, day, group), definition, sums, sign);
+  }
+
   /** Takes over what a window that goes away holds. */
   settle(window: Window): void {
     for (const { cells } of window.tables) {
       for (const cell of cells) {
         const group = ledgerGroup(cell);
         if (group === null) break;
-        foldSums(this.#sums('settled', cell.definition, dayOf(window.start), group), cell);
+        this.move('settled', cell.definition, dayOf(window.start), group, cell.sums, 1);
       }
     }
   }

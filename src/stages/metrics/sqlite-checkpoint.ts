@@ -38,20 +38,27 @@ const SCHEMA = `
   CREATE TABLE tallies (
     topic TEXT, day TEXT, fate TEXT, count INTEGER NOT NULL, PRIMARY KEY (topic, day, fate)) WITHOUT ROWID;`;
 
+/** What stands in files that name no engine. */
+const EMBEDDED = 'embedded';
+
 const DATA_TABLES = ['meta', 'offsets', 'cells', 'members', 'ledgers', 'tallies'];
 
 /** What a saved state belongs to: another text means that it cannot be gone on from. */
 const fingerprint = (definitions: readonly MetricDefinition[]): string =>
   hash('sha256', JSON.stringify(definitions));
 
-/** Opens (and makes) the checkpoint in `dir` and takes it over from whoever had it open. */
+/**
+ * Opens (and makes) the checkpoint in `dir` and takes it over from whoever had it open. `engine`: whose state it is, for
+ * one engine cannot go on from what another has saved.
+ */
 export function openSqliteCheckpoint(
   dir: string,
   definitions: readonly MetricDefinition[],
   log: Log,
+  engine = EMBEDDED,
 ): Checkpoint {
   mkdirSync(dir, { recursive: true });
-  return new SqliteCheckpoint(join(dir, FILE), fingerprint(definitions), log);
+  return new SqliteCheckpoint(join(dir, FILE), { definitions: fingerprint(definitions), engine }, log);
 }
 
 /**
@@ -84,10 +91,15 @@ export function readAccounting(dir: string, definitions = METRICS): Accounting |
   }
 }
 
+interface Identity {
+  readonly definitions: string;
+  readonly engine: string;
+}
+
 class SqliteCheckpoint implements Checkpoint {
   readonly #path: string;
   readonly #db: DatabaseSync;
-  readonly #fingerprint: string;
+  readonly #identity: Identity;
   readonly #log: Log;
   readonly #owner: number;
   readonly #metaSaved = new Map<string, string>();
@@ -96,8 +108,8 @@ class SqliteCheckpoint implements Checkpoint {
     StatementSync
   >;
 
-  constructor(path: string, fingerprint: string, log: Log) {
-    this.#fingerprint = fingerprint;
+  constructor(path: string, identity: Identity, log: Log) {
+    this.#identity = identity;
     this.#log = log;
     this.#path = path;
     const pragmas = 'PRAGMA synchronous = NORMAL;';
@@ -143,13 +155,12 @@ class SqliteCheckpoint implements Checkpoint {
   #load(): CheckpointState | null {
     const meta = readMeta(this.#db);
     if (meta['definitions'] === undefined) return null;
-    if (meta['definitions'] !== this.#fingerprint) {
-      this.#log.warn(
-        'the metric definitions changed: all windows are computed anew from the start of the log',
-      );
-      transaction(this.#db, () =>
-        this.#db.exec(DATA_TABLES.map((table) => `DELETE FROM ${table};`).join('')),
-      );
+    const { definitions, engine } = this.#identity;
+    const isOther = meta['definitions'] !== definitions;
+    if (isOther || (meta['engine'] ?? EMBEDDED) !== engine) {
+      const changed = isOther ? 'metric definitions' : 'metrics engine';
+      this.#log.warn(`the ${changed} changed: all windows are computed anew from the start of the log`);
+      this.#clear();
       return null;
     }
     const members = readMembers(this.#db);
@@ -160,6 +171,15 @@ class SqliteCheckpoint implements Checkpoint {
       ledgers: readLedgers(this.#db),
       tallies: readTallies(this.#db),
     };
+  }
+
+  clear(): void {
+    this.#mapped(() => this.#clear());
+  }
+
+  #clear(): void {
+    transaction(this.#db, () => this.#db.exec(DATA_TABLES.map((table) => `DELETE FROM ${table};`).join('')));
+    this.#metaSaved.clear();
   }
 
   save(changes: CheckpointChanges): void {
@@ -177,7 +197,7 @@ class SqliteCheckpoint implements Checkpoint {
 
   #write({ offsets, meta, cells, evicted, ledgers, tallies }: CheckpointChanges): void {
     const { meta: saveMeta, offset, cell: saveCell, members, ledger, tally } = this.#statements;
-    for (const [name, value] of Object.entries({ ...meta, definitions: this.#fingerprint })) {
+    for (const [name, value] of Object.entries({ ...meta, ...this.#identity })) {
       const json = JSON.stringify(value);
       if (this.#metaSaved.get(name) === json) continue;
       saveMeta.run(name, json);

@@ -1,6 +1,5 @@
 // One run of an engine: the order of what it writes, and its pace.
 import type { Clock } from '../../lib/clock.ts';
-import type { StageCounts } from '../../lib/stage.ts';
 import type { Claim, OutgoingRecord, ReadBatch } from '../../stores/broker/broker.ts';
 import type { Cell } from './aggregates.ts';
 import type { Checkpoint, CheckpointChanges } from './checkpoint.ts';
@@ -19,16 +18,16 @@ const CHECKPOINT_INTERVAL_MS = 2_000;
 export interface RunningEngine {
   /** Changed cells that were not emitted yet, by definition: the run empties these lists. */
   readonly unsent: Cell[][];
-  /** Takes a batch in. Resolves with what must be in `dead_letters` before this is saved. */
-  take(batch: ReadBatch, now: number): Promise<readonly OutgoingRecord[]>;
+  /** Takes a batch in. Resolves once what it refuses of it is in `dead_letters`. */
+  take(batch: ReadBatch, now: number): Promise<void>;
   /** Time passes. */
   pass(now: number): void;
-  /** Whether there is something to save and it may be saved as it is now; if not yet, it is seen to that it soon may. */
+  /** Whether there is something to save that may be saved as it is; if not yet, the engine sees that it soon may. */
   readyToSave(): boolean;
   /** What changed since this was last called. If saving it fails, the engine is of no more use. */
   takeChanges(): CheckpointChanges;
   /** Called after a save: takes in what was kept back for it; as `take`. */
-  resume(now: number): Promise<readonly OutgoingRecord[]>;
+  resume(now: number): Promise<void>;
 }
 
 export interface WorkOptions {
@@ -46,7 +45,6 @@ export class Work {
   readonly #options: WorkOptions;
   readonly #engine: RunningEngine;
   readonly #checkpoint: Checkpoint;
-  readonly #counts: StageCounts;
   readonly #emission: Emission;
   /** Aborted by the caller, or by a fault. */
   readonly #stop = new AbortController();
@@ -59,17 +57,10 @@ export class Work {
   #savedAt: number;
   #unacknowledged: ReadBatch | null = null;
 
-  constructor(
-    options: WorkOptions,
-    engine: RunningEngine,
-    checkpoint: Checkpoint,
-    counts: StageCounts,
-    signal: AbortSignal,
-  ) {
+  constructor(options: WorkOptions, engine: RunningEngine, checkpoint: Checkpoint, signal: AbortSignal) {
     this.#options = options;
     this.#engine = engine;
     this.#checkpoint = checkpoint;
-    this.#counts = counts;
     this.#emission = new Emission(engine.unsent);
     this.#emitIntervalMs = options.emitIntervalMs ?? EMIT_INTERVAL_MS;
     this.#savedAt = options.clock.now();
@@ -115,15 +106,10 @@ export class Work {
   }
 
   async #take(batch: ReadBatch): Promise<void> {
-    await this.#refuse(await this.#engine.take(batch, this.#options.clock.now()));
+    await this.#engine.take(batch, this.#options.clock.now());
     this.#unacknowledged = batch;
     await this.#flushDue();
     await this.#saveDue();
-  }
-
-  async #refuse(letters: readonly OutgoingRecord[]): Promise<void> {
-    if (letters.length > 0) await this.#options.claim.append(letters);
-    this.#counts.deadLetters += letters.length;
   }
 
   async #passTime(): Promise<void> {
@@ -164,7 +150,7 @@ export class Work {
     const { clock, checkpointIntervalMs = CHECKPOINT_INTERVAL_MS } = this.#options;
     if (clock.now() - this.#savedAt < checkpointIntervalMs || !this.#engine.readyToSave()) return;
     await this.#save();
-    await this.#refuse(await this.#engine.resume(clock.now()));
+    await this.#engine.resume(clock.now());
   }
 
   /** Values first: what the checkpoint holds is never missing in topic `metrics`. */

@@ -1,6 +1,6 @@
 import { METRICS } from '../../../contracts/metrics.ts';
 import { healthOf, type Stage, type StageCounts, stageCounts } from '../../../lib/stage.ts';
-import { type TopicPartition, topicPartition, totalLag } from '../../../stores/broker/broker.ts';
+import { type Claim, type TopicPartition, topicPartition, totalLag } from '../../../stores/broker/broker.ts';
 import { deadLetterRecord } from '../../../stores/broker/dead-letters.ts';
 import { type MetricsEngineOptions, STAGE_NAME } from '../engine.ts';
 import { claimMetrics, endingOf } from '../ownership.ts';
@@ -34,7 +34,7 @@ export function metricsStage(options: EmbeddedEngineOptions): Stage {
       const from = new Map(
         sources.map(({ topic, partition, nextOffset }) => [topicPartition(topic, partition), nextOffset]),
       );
-      const work = new Work({ ...options, claim }, running(engine, counts), checkpoint, counts, signal);
+      const work = new Work({ ...options, claim }, running(engine, counts, claim), checkpoint, signal);
       const reading = { topics, group: STAGE_NAME, from, ...BATCH_BOUNDS };
       await work.run((until) => broker.read({ ...reading, signal: until }));
     } catch (error) {
@@ -56,7 +56,7 @@ export function metricsStage(options: EmbeddedEngineOptions): Stage {
 }
 
 /** The engine as a run drives it. */
-function running(engine: WindowEngine, counts: StageCounts): RunningEngine {
+function running(engine: WindowEngine, counts: StageCounts, claim: Claim): RunningEngine {
   const waiting = new Map<TopicPartition, number>();
   return {
     unsent: engine.unsent,
@@ -65,13 +65,15 @@ function running(engine: WindowEngine, counts: StageCounts): RunningEngine {
       for (const [name, records] of lag) waiting.set(name, records);
       counts.lag = totalLag({ lag: waiting });
       counts.processed += records.length;
-      return refusals.map(({ record, reason, message }) =>
-        deadLetterRecord(record, STAGE_NAME, reason, message),
+      if (refusals.length === 0) return;
+      await claim.append(
+        refusals.map(({ record, reason, message }) => deadLetterRecord(record, STAGE_NAME, reason, message)),
       );
+      counts.deadLetters += refusals.length;
     },
     pass: (now) => engine.pass(now),
     readyToSave: () => engine.changed,
     takeChanges: () => engine.takeChanges(),
-    resume: async () => [],
+    resume: async () => {},
   };
 }
