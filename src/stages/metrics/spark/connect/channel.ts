@@ -25,9 +25,9 @@ type Answers = { [Kind in Answer as NonNullable<Kind['case']>]: Kind['value'] };
 
 /** May be given to each call. */
 export interface CallOptions {
-  /** The call rejects with the signal's reason, and the server is told. */
+  /** The call rejects with the signal's reason. The server may go on with it: `interrupt` ends that. */
   readonly signal?: AbortSignal;
-  /** Rejects with `deadline_exceeded` when there is no answer until then. Default: the session's `callMsMax`. */
+  /** The call rejects with `deadline_exceeded` when it takes longer. Default: the session's `callMsMax`. */
   readonly deadlineMs?: number;
 }
 
@@ -36,7 +36,7 @@ export interface ChannelOptions {
   readonly url: string;
   /** The bearer token the server asks for, if it does. */
   readonly token?: string | undefined;
-  /** A UUID. The server keeps sessions by user and session id. */
+  /** A UUID. The server keeps sessions by user and session id, and never opens one again that it let expire. */
   readonly sessionId: string;
   readonly userId: string;
   /** How this client is called in the server's log. */
@@ -79,19 +79,25 @@ export class Channel {
     return this.#closing.signal;
   }
 
-  /** Runs a command and resolves with its answer, which must be of this kind; undefined where it answers nothing. */
+  /** Runs a command and resolves with its answer, which must be of this kind. */
   async command<Kind extends keyof Answers>(
     command: Command,
-    answer: Kind,
-    call: CallOptions = {},
+    kind: Kind,
+    call?: CallOptions,
   ): Promise<Answers[Kind]> {
-    let found: Answers[Kind] | undefined;
+    const answer = await this.run(command, call);
+    if (answer.case !== kind) throw this.unanswered(kind);
+    return answer.value as Answers[Kind];
+  }
+
+  /** Runs a command to its end and resolves with the last it answered, whose case is undefined if that was nothing. */
+  async run(command: Command, call: CallOptions = {}): Promise<Answer> {
+    let last: Answer = { case: undefined };
     const deadlineMs = call.deadlineMs ?? this.callMsMax;
-    for await (const response of this.execute(command, { ...call, deadlineMs })) {
-      if (response.case === answer) found = response.value as Answers[Kind];
+    for await (const answer of this.execute(command, { ...call, deadlineMs })) {
+      if (answer.case !== undefined) last = answer;
     }
-    if (found === undefined) throw this.unanswered(answer);
-    return found;
+    return last;
   }
 
   /** Runs a command and yields its answers as they come. Without `deadlineMs` there is no deadline. */

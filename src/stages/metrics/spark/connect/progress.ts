@@ -1,6 +1,6 @@
 // What Spark reports of a streaming query comes as JSON; here are the parts of use, checked and typed.
 
-/** An offset as its source writes it: for Kafka topic → partition → offset, for others a number or nothing. */
+/** An offset as its source has it: for Kafka topic → partition → offset, for others a number, a text or null. */
 export type SourceOffset = unknown;
 
 export interface SourceProgress {
@@ -72,11 +72,21 @@ const only = <T>(value: unknown, isWanted: (entry: unknown) => entry is T): Read
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 const isText = (value: unknown): value is string => typeof value === 'string';
 
+/** Sources write their offsets as JSON; it comes as it is or, from Spark 4 on, as the text of it. */
+function offset(value: unknown): SourceOffset {
+  if (!isText(value)) return value ?? null;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
 const sourceProgress = (source: Json): SourceProgress => ({
   description: text(source['description']) ?? '',
-  startOffset: source['startOffset'] ?? null,
-  endOffset: source['endOffset'] ?? null,
-  latestOffset: source['latestOffset'] ?? null,
+  startOffset: offset(source['startOffset']),
+  endOffset: offset(source['endOffset']),
+  latestOffset: offset(source['latestOffset']),
   numInputRows: number(source['numInputRows']),
   inputRowsPerSecond: number(source['inputRowsPerSecond']),
   processedRowsPerSecond: number(source['processedRowsPerSecond']),

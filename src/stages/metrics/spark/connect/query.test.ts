@@ -155,7 +155,7 @@ describe('a Spark session with queries', () => {
   });
 
   /** The query of a server that gives this result, and what it was asked. */
-  async function queryThat(kind: string, value: object) {
+  async function queryThat(kind: string | undefined, value: object) {
     const asked: unknown[] = [];
     const opened = await open(
       commands((request) => {
@@ -167,7 +167,10 @@ describe('a Spark session with queries', () => {
         }
         assert.ok(what === 'streamingQueryCommand');
         asked.push([wanted.queryId?.id, wanted.queryId?.runId, wanted.command.case]);
-        return answer('streamingQueryCommandResult', { queryId: QUERY, resultType: { case: kind, value } });
+        return answer('streamingQueryCommandResult', {
+          queryId: QUERY,
+          ...(kind === undefined ? {} : { resultType: { case: kind, value } }),
+        });
       }),
     );
     const options = { name: 'windows', format: 'noop', outputMode: 'update', trigger: 'once' } as const;
@@ -196,7 +199,7 @@ describe('a Spark session with queries', () => {
       errorClass: 'DIVIDE_BY_ZERO',
       stackTrace: null,
     });
-    const { query } = await queryThat('exception', {});
+    const { query } = await queryThat(undefined, {});
     assert.equal(await query.exception(), null);
   });
 

@@ -78,9 +78,10 @@ export class StreamingQuery implements QueryIdentity {
 
   /** Why it failed; null while it runs and when it was stopped. */
   async exception(call?: CallOptions): Promise<QueryFailure | null> {
-    const failure = await this.#result({ case: 'exception', value: true }, 'exception', call);
-    const { exceptionMessage, errorClass, stackTrace } = failure;
-    if (exceptionMessage === undefined) return null;
+    const { resultType } = await this.#send({ case: 'exception', value: true }, call);
+    // Where there is none Spark leaves the result out.
+    if (resultType.case !== 'exception') return null;
+    const { exceptionMessage = '', errorClass, stackTrace } = resultType.value;
     return { message: exceptionMessage, errorClass: errorClass ?? null, stackTrace: stackTrace ?? null };
   }
 
@@ -89,7 +90,7 @@ export class StreamingQuery implements QueryIdentity {
     await this.#send({ case: 'stop', value: true }, call);
   }
 
-  /** Whether it has ended, after at most `waitMs`. Rejects when it has failed: errorClass is the failure's. */
+  /** Whether it has ended, after at most `waitMs`. Rejects with STREAM_FAILED when it has failed. */
   async awaitTermination(waitMs: number, call?: Pick<CallOptions, 'signal'>): Promise<boolean> {
     const command = { case: 'awaitTermination', value: { timeoutMs: BigInt(waitMs) } } as const;
     const deadlineMs = waitMs + this.#channel.callMsMax;

@@ -149,7 +149,7 @@ export class SparkSession implements AsyncDisposable {
    * whatever client, is ended. The events end then, and throw when the connection or a heartbeat fails.
    */
   async listen(call: Pick<CallOptions, 'signal'> = {}): Promise<AsyncIterable<QueryEvent>> {
-    await this.#channel.command(listenerBus('removeListenerBusListener'), 'resultComplete', call);
+    await this.#channel.run(listenerBus('removeListenerBusListener'), call);
     const signal = call.signal;
     const answers = this.#channel.execute(listenerBus('addListenerBusListener'), signal ? { signal } : {});
     const first = await answers.next();

@@ -61,7 +61,6 @@ export const commands = (
 ): FakeHandlers => ({
   async *executePlan(request, context) {
     yield handle(request, context);
-    yield answer('resultComplete', {});
   },
 });
 
@@ -70,6 +69,6 @@ export const silent = (onGone = (): void => {}): FakeHandlers => ({
   async *executePlan(_, { signal }) {
     await new Promise((resolve) => signal.addEventListener('abort', resolve));
     onGone();
-    yield answer('resultComplete', {});
+    yield answer('', {});
   },
 });
