@@ -1,6 +1,6 @@
 // Runs the tests: `npm test` all that npm alone can serve, `npm run test:servers` the long ones and those that
-// need programs from elsewhere, `npm run test:cluster` those with real Kafka and Redis servers. With arguments after
-// `--`: only files whose paths contain one of them.
+// need programs from elsewhere, `npm run test:cluster` those with real Kafka and Redis servers, `npm run test:spark`
+// those with a real Spark. With arguments after `--`: only files whose paths contain one of them.
 import { spawnSync } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ interface Group {
 const ends = (ending: string) => (path: string) => path.endsWith(ending);
 const APART = ['--test-concurrency=2', '--test-timeout=120000'];
 const isApart = (path: string): boolean =>
-  /\.(pg|browser|long|servers|process|kafka|redis|cluster)\.test\.ts$/.test(path);
+  /\.(pg|browser|long|servers|process|kafka|redis|cluster|spark)\.test\.ts$/.test(path);
 
 const GROUPS: Readonly<Record<string, readonly Group[]>> = {
   npm: [
@@ -44,6 +44,13 @@ const GROUPS: Readonly<Record<string, readonly Group[]>> = {
       args: ['--test-concurrency=1', '--test-timeout=300000'],
     },
     { name: 'cluster', wanted: ends('.cluster.test.ts'), args: ['--test-concurrency=1'] },
+  ],
+  spark: [
+    {
+      name: 'Spark',
+      wanted: ends('.spark.test.ts'),
+      args: ['--test-concurrency=1', '--test-timeout=600000'],
+    },
   ],
 };
 

@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { freePorts, portFault } from '../free-ports.ts';
+import { lastWords } from '../last-words.ts';
 import { type Launched, launch } from '../launch.ts';
 import { writePrivate } from '../private-file.ts';
 import { type ProcessMark, processesOf, type StopSteps, sendSignal, stopProcesses } from '../processes.ts';
@@ -310,12 +311,10 @@ async function stateOf(
 
 function endedWhileStarting({ id }: NodePlace, dataDir: string): UserError {
   const { output, log } = nodeLayout(dataDir, id);
-  const lines = [log, output].flatMap((file) =>
-    existsSync(file) ? readFileSync(file, 'utf8').slice(-20_000).trimEnd().split('\n') : [],
+  return new UserError(
+    `Kafka node ${id} ended while starting: ${lastWords([log, output])}`,
+    `See its logs: ${log}, ${output}`,
   );
-  const faults = lines.filter((line) => / (ERROR|FATAL) |^(Error|Caused by|Exception)/.test(line));
-  const said = (faults.length > 0 ? faults : lines).slice(-3).join('\n');
-  return new UserError(`Kafka node ${id} ended while starting: ${said}`, `See its logs: ${log}, ${output}`);
 }
 
 const refused = (dataDir: string): UserError =>

@@ -1,0 +1,73 @@
+// What is looked at before Spark is started.
+import { UserError } from '../../lib/errors.ts';
+import type { Finding } from '../../lib/finding.ts';
+import { cacheFolder } from '../download.ts';
+import { portFault } from '../free-ports.ts';
+import { findJava } from '../java.ts';
+import { memoryFindings, spaceFindings } from '../resources.ts';
+import { ARCHIVE_BYTES, DOWNLOAD_BYTES, isInstalled } from './installation.ts';
+import { sparkProcesses } from './processes.ts';
+import type { SparkPorts, SparkSizes } from './settings.ts';
+
+export interface SparkCheck {
+  readonly dataDir: string;
+  readonly ports: SparkPorts;
+  readonly sizes: SparkSizes;
+  readonly cacheDir?: string | undefined;
+}
+
+/** State and checkpoints of a metrics query, and logs. */
+const FREE_BYTES_MIN = 1e9;
+/** A JVM takes so much of its heap, what it needs beside it counted in (measured under load). */
+const HEAP_SHARE = 0.75;
+const MB = 1 << 20;
+
+/** What hinders the start of what does not run yet: Java, memory, room on the disks, ports. */
+export async function sparkFindings(check: SparkCheck): Promise<readonly Finding[]> {
+  const { dataDir, ports, sizes, cacheDir = cacheFolder() } = check;
+  const missing = sparkProcesses(dataDir, ports).filter(({ pid }) => pid === null);
+  if (missing.length === 0) return [];
+  const isWhole = isInstalled(cacheDir);
+  const bytes = missing.reduce((sum, { kind }) => sum + sparkMemoryBytes(sizes)[kind], 0);
+  return [
+    ...javaFindings(),
+    ...memoryFindings(bytes, 'count without Spark: --metrics-engine embedded'),
+    ...spaceFindings(dataDir, FREE_BYTES_MIN, '--data-dir'),
+    ...(isWhole ? [] : spaceFindings(cacheDir, DOWNLOAD_BYTES + ARCHIVE_BYTES, 'XDG_CACHE_HOME')),
+    ...(await Promise.all(missing.map(portFindings))).flat(),
+  ];
+}
+
+/** What a process takes, a worker with its executor. */
+export const sparkMemoryBytes = ({ daemonMb, driverMb, executorMb }: SparkSizes) => ({
+  master: daemonMb * MB * HEAP_SHARE,
+  worker: (daemonMb + executorMb) * MB * HEAP_SHARE,
+  connect: driverMb * MB * HEAP_SHARE,
+});
+
+function javaFindings(): Finding[] {
+  try {
+    findJava('Spark');
+    return [];
+  } catch (fault) {
+    if (!(fault instanceof UserError)) throw fault;
+    return [{ severity: 'error', what: fault.message, remedy: fault.remedy }];
+  }
+}
+
+/** Ports of a process that others use. */
+export async function portFindings({
+  name,
+  ports,
+}: {
+  readonly name: string;
+  readonly ports: readonly number[];
+}): Promise<Finding[]> {
+  const faults = await Promise.all(ports.map((port) => portFault(port)));
+  return ports.flatMap((port, index): Finding[] => {
+    const fault = faults[index]!;
+    if (fault === null) return [];
+    const what = `Spark's ${name} cannot listen on 127.0.0.1:${port}: ${fault}`;
+    return [{ severity: 'error', what, remedy: 'Stop that program, or choose other ports.' }];
+  });
+}

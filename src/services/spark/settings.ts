@@ -1,0 +1,240 @@
+// The settings of the processes as data.
+import { hash } from 'node:crypto';
+import { freePorts } from '../free-ports.ts';
+import { folderOption, layout } from './layout.ts';
+
+/** All on 127.0.0.1. */
+export interface SparkPorts {
+  readonly master: number;
+  readonly masterUi: number;
+  /** One entry a worker. */
+  readonly workers: readonly { readonly port: number; readonly ui: number }[];
+  readonly driver: number;
+  readonly driverBlocks: number;
+  readonly driverUi: number;
+  /** Of the first executor; another one takes the next free one. */
+  readonly executorBlocks: number;
+  readonly connect: number;
+}
+
+/** Those Spark's users know. */
+export const usualSparkPorts = (workers: number): SparkPorts => ({
+  master: 7077,
+  masterUi: 8080,
+  workers: Array.from({ length: workers }, (_, index) => ({ port: 7081 + index, ui: 8081 + index })),
+  driver: 7078,
+  driverBlocks: 7079,
+  driverUi: 4040,
+  executorBlocks: 7101,
+  connect: 15002,
+});
+
+/** Ports where nobody listens now. */
+export async function freeSparkPorts(workers: number): Promise<SparkPorts> {
+  const free = await freePorts(7 + workers * 2);
+  const next = () => free.pop()!;
+  return {
+    master: next(),
+    masterUi: next(),
+    workers: Array.from({ length: workers }, () => ({ port: next(), ui: next() })),
+    driver: next(),
+    driverBlocks: next(),
+    driverUi: next(),
+    executorBlocks: next(),
+    connect: next(),
+  };
+}
+
+export interface SparkSizes {
+  /** Tasks that an executor runs at a time; more than the machine has is allowed, since tasks mostly wait. */
+  readonly coresPerWorker: number;
+  /** Heap of the master and of each worker. */
+  readonly daemonMb: number;
+  /** Heap of the Connect server, which is the driver. */
+  readonly driverMb: number;
+  /** Heap of each executor; a worker has one. */
+  readonly executorMb: number;
+}
+
+export const USUAL_SIZES: SparkSizes = {
+  coresPerWorker: 4,
+  daemonMb: 256,
+  driverMb: 1_024,
+  executorMb: 768,
+};
+
+/** Of a Kafka user, by SCRAM-SHA-256. */
+export interface KafkaLogin {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** What settings are made from. */
+export interface SettingsParts {
+  /** Real path. */
+  readonly dataDir: string;
+  readonly ports: SparkPorts;
+  readonly sizes: SparkSizes;
+  readonly token: string;
+  readonly kafkaLogin: KafkaLogin | null;
+  /** JVM options of the class archive. */
+  readonly archive: readonly string[];
+}
+
+export type Settings = Readonly<Record<string, string>>;
+
+export const masterUrl = ({ master }: SparkPorts): string => `spark://127.0.0.1:${master}`;
+
+const LOG_BYTES = 8 << 20;
+
+/** Processes show each other that they belong together; who has not the token could otherwise run code as this user. */
+const trust = (token: string): Settings => ({
+  'spark.authenticate': 'true',
+  'spark.authenticate.secret': hash('sha256', `processes of ${token}`),
+});
+
+export const masterSettings = ({ dataDir, token }: SettingsParts): Settings => ({
+  ...trust(token),
+  // A master that is started again keeps workers and driver, and these keep working meanwhile.
+  'spark.deploy.recoveryMode': 'FILESYSTEM',
+  'spark.deploy.recoveryDirectory': layout(dataDir).recovery,
+  // Executors that die, however often, are no reason to give the driver up.
+  'spark.deploy.maxExecutorRetries': '-1',
+  'spark.deploy.retainedApplications': '5',
+  'spark.ui.killEnabled': 'false',
+});
+
+export const workerSettings = ({ token }: SettingsParts): Settings => ({
+  ...trust(token),
+  'spark.worker.ui.retainedExecutors': '10',
+  'spark.worker.cleanup.enabled': 'true',
+  'spark.worker.cleanup.interval': '600',
+  'spark.worker.cleanup.appDataTtl': '86400',
+  'spark.ui.killEnabled': 'false',
+});
+
+export const driverSettings = (parts: SettingsParts): Settings => {
+  const { token, ports, sizes } = parts;
+  return {
+    ...trust(token),
+    'spark.master': masterUrl(ports),
+    'spark.app.name': 'instashop',
+    'spark.driver.host': '127.0.0.1',
+    'spark.driver.bindAddress': '127.0.0.1',
+    'spark.driver.port': String(ports.driver),
+    'spark.driver.blockManager.port': String(ports.driverBlocks),
+    'spark.blockManager.port': String(ports.executorBlocks),
+    'spark.ui.port': String(ports.driverUi),
+    'spark.connect.grpc.binding.address': '127.0.0.1',
+    'spark.connect.grpc.binding.port': String(ports.connect),
+    'spark.executor.memory': `${sizes.executorMb}m`,
+    'spark.executor.extraJavaOptions': executorOptions(parts).map(quoted).join(' '),
+    'spark.executor.logs.rolling.strategy': 'size',
+    'spark.executor.logs.rolling.maxSize': String(LOG_BYTES),
+    'spark.executor.logs.rolling.maxRetainedFiles': '2',
+    ...QUERY_SETTINGS,
+    ...MEMORY_SETTINGS,
+  };
+};
+
+/** What queries rely on. */
+const QUERY_SETTINGS: Settings = {
+  // A client beats; when it goes, its queries stay, and the next client finds them.
+  'spark.connect.session.manager.defaultSessionTimeout': '-1',
+  'spark.scheduler.mode': 'FAIR',
+  'spark.sql.session.timeZone': 'UTC',
+  'spark.sql.catalogImplementation': 'in-memory',
+  // Each partition costs a task a batch.
+  'spark.sql.shuffle.partitions': '2',
+  'spark.sql.adaptive.enabled': 'false',
+  'spark.sql.streaming.stateStore.providerClass':
+    'org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider',
+  'spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled': 'true',
+  // Above so many groups a batch with collect_set sorts; the default is 128.
+  'spark.sql.objectHashAggregate.sortBased.fallbackThreshold': '100000',
+};
+
+/** A driver that runs batches for months keeps the last few. */
+const MEMORY_SETTINGS: Settings = {
+  'spark.ui.killEnabled': 'false',
+  'spark.ui.retainedJobs': '50',
+  'spark.ui.retainedStages': '50',
+  'spark.ui.retainedTasks': '1000',
+  'spark.ui.retainedDeadExecutors': '10',
+  'spark.sql.ui.retainedExecutions': '50',
+  'spark.sql.streaming.ui.retainedProgressUpdates': '50',
+  'spark.sql.streaming.numRecentProgressUpdates': '50',
+};
+
+const COMMON_OPTIONS = ['-XX:+UseSerialGC', '-XX:+ExitOnOutOfMemoryError'];
+
+/** JVM options of master and workers. They only pass messages on: a second compiler is not worth its memory. */
+export const daemonOptions = ({ dataDir, sizes, archive }: SettingsParts, logging: string): string[] => [
+  `-Xmx${sizes.daemonMb}m`,
+  ...COMMON_OPTIONS,
+  '-XX:TieredStopAtLevel=1',
+  ...archive,
+  folderOption(dataDir),
+  `-Dlog4j2.configurationFile=${logging}`,
+];
+
+export const driverOptions = (parts: SettingsParts, logging: string): string[] => [
+  `-Xmx${parts.sizes.driverMb}m`,
+  ...MODULE_OPTIONS,
+  ...jobOptions(parts),
+  `-Dlog4j2.configurationFile=${logging}`,
+];
+
+/** Spark adds the heap and its own. */
+const executorOptions = (parts: SettingsParts): string[] => [
+  ...jobOptions(parts),
+  `-Dlog4j2.configurationFile=${layout(parts.dataDir).executorLogging}`,
+];
+
+function jobOptions({ dataDir, archive, kafkaLogin }: SettingsParts): string[] {
+  const { temp, jaas } = layout(dataDir);
+  return [
+    ...COMMON_OPTIONS,
+    ...archive,
+    folderOption(dataDir),
+    `-Djava.io.tmpdir=${temp}`,
+    ...(kafkaLogin ? [`-Djava.security.auth.login.config=${jaas}`] : []),
+  ];
+}
+
+/** For Spark's own splitting of options. */
+const quoted = (option: string): string =>
+  /[\s"'\\]/.test(option) ? `"${option.replace(/["\\]/g, '\\$&')}"` : option;
+
+const OPENED = [
+  ...['lang', 'lang.invoke', 'lang.reflect', 'io', 'net', 'nio', 'util', 'util.concurrent'],
+  'util.concurrent.atomic',
+].map((name) => `java.base/java.${name}`);
+
+/** As Spark's own launcher gives them to a driver. */
+const MODULE_OPTIONS = [
+  '-XX:+IgnoreUnrecognizedVMOptions',
+  '--add-modules=jdk.incubator.vector',
+  ...[
+    ...OPENED,
+    'java.base/jdk.internal.ref',
+    'java.base/sun.nio.ch',
+    'java.base/sun.nio.cs',
+    'java.base/sun.security.action',
+    'java.base/sun.util.calendar',
+    'java.security.jgss/sun.security.krb5',
+  ].map((name) => `--add-opens=${name}=ALL-UNNAMED`),
+  '-Dio.netty.tryReflectionSetAccessible=true',
+  '-Dio.netty.allocator.type=pooled',
+  '-Dio.netty.handler.ssl.defaultEndpointVerificationAlgorithm=NONE',
+  '--sun-misc-unsafe-memory-access=allow',
+  '--enable-native-access=ALL-UNNAMED',
+];
+
+/** How driver and executors sign in to Kafka, for a file of mode 0600: so it stands in no plan and no command line. */
+export const jaasText = ({ username, password }: KafkaLogin): string => `KafkaClient {
+  org.apache.kafka.common.security.scram.ScramLoginModule required
+  username="${username}"
+  password="${password}";
+};
+`;
