@@ -11,8 +11,12 @@ import { STAGE_NAME } from '../engine.ts';
 import { byTopic, conditionsSql, quoted } from './sql-text.ts';
 import { parseSql, problemSql, REASON_SQL } from './validity-sql.ts';
 
-/** When the micro-batch started, epoch ms: a constant to Spark, and the same when the batch is run again. */
-export const NOW = 'unix_millis(current_timestamp())';
+/**
+ * When the micro-batch started, epoch ms: the same for all its rows, and when it is run again. In a lambda, which Spark
+ * does not generate code for: in generated code it would be a constant that differs from batch to batch, and each batch
+ * would begin by compiling all of it anew.
+ */
+export const NOW = 'transform(array(current_timestamp()), now -> unix_millis(now))[0]';
 
 /**
  * For how long after its record's time a `_refused` row is kept, and so surely written. Clocks and partitions that are
