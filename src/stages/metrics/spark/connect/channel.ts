@@ -13,7 +13,6 @@ import {
   type CommandSchema,
   type ConfigRequest_OperationSchema,
   type ExecutePlanResponse,
-  InterruptRequest_InterruptType,
   type KeyValue,
   SparkConnectService,
 } from './generated/spark-connect_pb.ts';
@@ -25,7 +24,7 @@ type Answers = { [Kind in Answer as NonNullable<Kind['case']>]: Kind['value'] };
 
 /** May be given to each call. */
 export interface CallOptions {
-  /** The call rejects with the signal's reason. The server may go on with it: `interrupt` ends that. */
+  /** The call rejects with the signal's reason. The server may go on with it to its end. */
   readonly signal?: AbortSignal;
   /** The call rejects with `deadline_exceeded` when it takes longer. Default: the session's `callMsMax`. */
   readonly deadlineMs?: number;
@@ -127,14 +126,6 @@ export class Channel {
       this.#client.config({ ...this.#session(), operation: { opType } }, options),
     );
     return pairs;
-  }
-
-  async interruptAll(call?: CallOptions): Promise<readonly string[]> {
-    const interruptType = InterruptRequest_InterruptType.ALL;
-    const { interruptedIds } = await this.#ask(call, (options) =>
-      this.#client.interrupt({ ...this.#session(), interruptType }, options),
-    );
-    return interruptedIds;
   }
 
   async releaseSession(call?: CallOptions): Promise<void> {

@@ -45,8 +45,8 @@ describe(`the wire format of Spark ${SPARK_VERSION}`, () => {
     const lines = [...ours].flatMap(([type, members]) => members.map((line) => [type, line] as const));
     assert.ok(lines.length > 100);
     for (const [type, line] of lines) {
-      const others = [line.replace(/\d+/, (number) => `${number}77`), `${line} in another`, `not_${line}`];
-      for (const other of others) {
+      const others = [line.replace(/ = (\d+)/, ' = 77$1'), `${line} in another`, `not_${line}`];
+      for (const other of others.filter((text) => text !== line)) {
         assert.equal(differences(new Map([[type, [other]]]), servers).length, 1, `${type}: ${other}`);
       }
     }

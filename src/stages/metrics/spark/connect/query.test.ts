@@ -252,13 +252,6 @@ describe('a Spark session', () => {
     assert.deepEqual(asked, ['set', 'getOption']);
   });
 
-  test('what the server works at is interrupted', async () => {
-    const opened = await open({
-      interrupt: () => ({ serverSideSessionId: 'server-1', interruptedIds: ['operation-1'] }),
-    });
-    assert.deepEqual(await opened.interrupt(), ['operation-1']);
-  });
-
   test('a session is released so that its ids may be used again', async () => {
     let allowed = false;
     const opened = await open({

@@ -39,7 +39,7 @@ export interface QueryFailure {
 
 /**
  * One run of a streaming query at the server. It goes on without this client, also after its session object is closed.
- * All methods reject with a SparkConnectError, also when the server no longer knows the query: it forgets one an hour
+ * All methods reject as those of SparkSession, and when the server no longer knows the query: it forgets one an hour
  * after it has ended.
  */
 export class StreamingQuery implements QueryIdentity {

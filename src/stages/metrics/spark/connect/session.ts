@@ -157,14 +157,6 @@ export class SparkSession implements AsyncDisposable {
     return events(answers);
   }
 
-  /**
-   * Interrupts all calls of this session that the server works at, those of other clients as well; their ids. Queries
-   * that run go on.
-   */
-  interrupt(call?: CallOptions): Promise<readonly string[]> {
-    return this.#channel.interruptAll(call);
-  }
-
   /** Ends the session at the server, stops its queries, and closes. Its ids may be used again. */
   async release(call?: CallOptions): Promise<void> {
     await this.#channel.releaseSession(call);

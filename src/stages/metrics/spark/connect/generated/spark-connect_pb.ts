@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file spark-connect.proto.
  */
 export const file_spark_connect: GenFile = /*@__PURE__*/
-  fileDesc("ChNzcGFyay1jb25uZWN0LnByb3RvEg1zcGFyay5jb25uZWN0Ih4KC1VzZXJDb250ZXh0Eg8KB3VzZXJfaWQYASABKAkiZQoEUGxhbhInCgRyb290GAEgASgLMhcuc3BhcmsuY29ubmVjdC5SZWxhdGlvbkgAEikKB2NvbW1hbmQYAiABKAsyFi5zcGFyay5jb25uZWN0LkNvbW1hbmRIAEIJCgdvcF90eXBlIocCChJFeGVjdXRlUGxhblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIwCgx1c2VyX2NvbnRleHQYAiABKAsyGi5zcGFyay5jb25uZWN0LlVzZXJDb250ZXh0EiEKBHBsYW4YAyABKAsyEy5zcGFyay5jb25uZWN0LlBsYW4SGAoLY2xpZW50X3R5cGUYBCABKAlIAIgBARIzCiZjbGllbnRfb2JzZXJ2ZWRfc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgIIAEoCUgBiAEBQg4KDF9jbGllbnRfdHlwZUIpCidfY2xpZW50X29ic2VydmVkX3NlcnZlcl9zaWRlX3Nlc3Npb25faWQi7wMKE0V4ZWN1dGVQbGFuUmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCRIUCgxvcGVyYXRpb25faWQYDCABKAkSHgoWc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgPIAEoCRJdCiN3cml0ZV9zdHJlYW1fb3BlcmF0aW9uX3N0YXJ0X3Jlc3VsdBgIIAEoCzIuLnNwYXJrLmNvbm5lY3QuV3JpdGVTdHJlYW1PcGVyYXRpb25TdGFydFJlc3VsdEgAElQKHnN0cmVhbWluZ19xdWVyeV9jb21tYW5kX3Jlc3VsdBgJIAEoCzIqLnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlDb21tYW5kUmVzdWx0SAASYwomc3RyZWFtaW5nX3F1ZXJ5X21hbmFnZXJfY29tbWFuZF9yZXN1bHQYCyABKAsyMS5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5TWFuYWdlckNvbW1hbmRSZXN1bHRIABJjCiZzdHJlYW1pbmdfcXVlcnlfbGlzdGVuZXJfZXZlbnRzX3Jlc3VsdBgQIAEoCzIxLnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlMaXN0ZW5lckV2ZW50c1Jlc3VsdEgAQg8KDXJlc3BvbnNlX3R5cGUiyAIKEkFuYWx5emVQbGFuUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEjAKDHVzZXJfY29udGV4dBgCIAEoCzIaLnNwYXJrLmNvbm5lY3QuVXNlckNvbnRleHQSGAoLY2xpZW50X3R5cGUYAyABKAlIAYgBARIzCiZjbGllbnRfb2JzZXJ2ZWRfc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgRIAEoCUgCiAEBEkcKDXNwYXJrX3ZlcnNpb24YCiABKAsyLi5zcGFyay5jb25uZWN0LkFuYWx5emVQbGFuUmVxdWVzdC5TcGFya1ZlcnNpb25IABoOCgxTcGFya1ZlcnNpb25CCQoHYW5hbHl6ZUIOCgxfY2xpZW50X3R5cGVCKQonX2NsaWVudF9vYnNlcnZlZF9zZXJ2ZXJfc2lkZV9zZXNzaW9uX2lkIr4BChNBbmFseXplUGxhblJlc3BvbnNlEhIKCnNlc3Npb25faWQYASABKAkSHgoWc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgPIAEoCRJICg1zcGFya192ZXJzaW9uGAggASgLMi8uc3BhcmsuY29ubmVjdC5BbmFseXplUGxhblJlc3BvbnNlLlNwYXJrVmVyc2lvbkgAGh8KDFNwYXJrVmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgJQggKBnJlc3VsdCI1CghLZXlWYWx1ZRILCgNrZXkYASABKAkSEgoFdmFsdWUYAiABKAlIAIgBAUIICgZfdmFsdWUi7AMKDUNvbmZpZ1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIwCgx1c2VyX2NvbnRleHQYAiABKAsyGi5zcGFyay5jb25uZWN0LlVzZXJDb250ZXh0EjkKCW9wZXJhdGlvbhgDIAEoCzImLnNwYXJrLmNvbm5lY3QuQ29uZmlnUmVxdWVzdC5PcGVyYXRpb24SGAoLY2xpZW50X3R5cGUYBCABKAlIAIgBARIzCiZjbGllbnRfb2JzZXJ2ZWRfc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgIIAEoCUgBiAEBGoUBCglPcGVyYXRpb24SLwoDc2V0GAEgASgLMiAuc3BhcmsuY29ubmVjdC5Db25maWdSZXF1ZXN0LlNldEgAEjwKCmdldF9vcHRpb24YBCABKAsyJi5zcGFyay5jb25uZWN0LkNvbmZpZ1JlcXVlc3QuR2V0T3B0aW9uSABCCQoHb3BfdHlwZRotCgNTZXQSJgoFcGFpcnMYASADKAsyFy5zcGFyay5jb25uZWN0LktleVZhbHVlGhkKCUdldE9wdGlvbhIMCgRrZXlzGAEgAygJQg4KDF9jbGllbnRfdHlwZUIpCidfY2xpZW50X29ic2VydmVkX3NlcnZlcl9zaWRlX3Nlc3Npb25faWQibAoOQ29uZmlnUmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCRImCgVwYWlycxgCIAMoCzIXLnNwYXJrLmNvbm5lY3QuS2V5VmFsdWUSHgoWc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgEIAEoCSLyAgoQSW50ZXJydXB0UmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEjAKDHVzZXJfY29udGV4dBgCIAEoCzIaLnNwYXJrLmNvbm5lY3QuVXNlckNvbnRleHQSGAoLY2xpZW50X3R5cGUYAyABKAlIAIgBARJFCg5pbnRlcnJ1cHRfdHlwZRgEIAEoDjItLnNwYXJrLmNvbm5lY3QuSW50ZXJydXB0UmVxdWVzdC5JbnRlcnJ1cHRUeXBlEjMKJmNsaWVudF9vYnNlcnZlZF9zZXJ2ZXJfc2lkZV9zZXNzaW9uX2lkGAcgASgJSAGIAQEiRwoNSW50ZXJydXB0VHlwZRIeChpJTlRFUlJVUFRfVFlQRV9VTlNQRUNJRklFRBAAEhYKEklOVEVSUlVQVF9UWVBFX0FMTBABQg4KDF9jbGllbnRfdHlwZUIpCidfY2xpZW50X29ic2VydmVkX3NlcnZlcl9zaWRlX3Nlc3Npb25faWQiYAoRSW50ZXJydXB0UmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCRIXCg9pbnRlcnJ1cHRlZF9pZHMYAiADKAkSHgoWc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgDIAEoCSKgAQoVUmVsZWFzZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSMAoMdXNlcl9jb250ZXh0GAIgASgLMhouc3BhcmsuY29ubmVjdC5Vc2VyQ29udGV4dBIYCgtjbGllbnRfdHlwZRgDIAEoCUgAiAEBEhcKD2FsbG93X3JlY29ubmVjdBgEIAEoCEIOCgxfY2xpZW50X3R5cGUiTAoWUmVsZWFzZVNlc3Npb25SZXNwb25zZRISCgpzZXNzaW9uX2lkGAEgASgJEh4KFnNlcnZlcl9zaWRlX3Nlc3Npb25faWQYAiABKAki5AIKCFJlbGF0aW9uEiMKBHJlYWQYAiABKAsyEy5zcGFyay5jb25uZWN0LlJlYWRIABIpCgdwcm9qZWN0GAMgASgLMhYuc3BhcmsuY29ubmVjdC5Qcm9qZWN0SAASIQoDc3FsGAogASgLMhIuc3BhcmsuY29ubmVjdC5TUUxIABI2Cg5zdWJxdWVyeV9hbGlhcxgQIAEoCzIcLnNwYXJrLmNvbm5lY3QuU3VicXVlcnlBbGlhc0gAEjEKC3JlcGFydGl0aW9uGBEgASgLMhouc3BhcmsuY29ubmVjdC5SZXBhcnRpdGlvbkgAEjYKDndpdGhfd2F0ZXJtYXJrGCEgASgLMhwuc3BhcmsuY29ubmVjdC5XaXRoV2F0ZXJtYXJrSAASNgoOd2l0aF9yZWxhdGlvbnMYKSABKAsyHC5zcGFyay5jb25uZWN0LldpdGhSZWxhdGlvbnNIAEIKCghyZWxfdHlwZSKsAgoEUmVhZBI1CgtkYXRhX3NvdXJjZRgCIAEoCzIeLnNwYXJrLmNvbm5lY3QuUmVhZC5EYXRhU291cmNlSAASFAoMaXNfc3RyZWFtaW5nGAMgASgIGskBCgpEYXRhU291cmNlEhMKBmZvcm1hdBgBIAEoCUgAiAEBEhMKBnNjaGVtYRgCIAEoCUgBiAEBEjwKB29wdGlvbnMYAyADKAsyKy5zcGFyay5jb25uZWN0LlJlYWQuRGF0YVNvdXJjZS5PcHRpb25zRW50cnkSDQoFcGF0aHMYBCADKAkaLgoMT3B0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCQoHX2Zvcm1hdEIJCgdfc2NoZW1hQgsKCXJlYWRfdHlwZSJhCgdQcm9qZWN0EiYKBWlucHV0GAEgASgLMhcuc3BhcmsuY29ubmVjdC5SZWxhdGlvbhIuCgtleHByZXNzaW9ucxgDIAMoCzIZLnNwYXJrLmNvbm5lY3QuRXhwcmVzc2lvbiIUCgNTUUwSDQoFcXVlcnkYASABKAkiRgoNU3VicXVlcnlBbGlhcxImCgVpbnB1dBgBIAEoCzIXLnNwYXJrLmNvbm5lY3QuUmVsYXRpb24SDQoFYWxpYXMYAiABKAkibwoLUmVwYXJ0aXRpb24SJgoFaW5wdXQYASABKAsyFy5zcGFyay5jb25uZWN0LlJlbGF0aW9uEhYKDm51bV9wYXJ0aXRpb25zGAIgASgFEhQKB3NodWZmbGUYAyABKAhIAIgBAUIKCghfc2h1ZmZsZSJkCg1XaXRoV2F0ZXJtYXJrEiYKBWlucHV0GAEgASgLMhcuc3BhcmsuY29ubmVjdC5SZWxhdGlvbhISCgpldmVudF90aW1lGAIgASgJEhcKD2RlbGF5X3RocmVzaG9sZBgDIAEoCSJjCg1XaXRoUmVsYXRpb25zEiUKBHJvb3QYASABKAsyFy5zcGFyay5jb25uZWN0LlJlbGF0aW9uEisKCnJlZmVyZW5jZXMYAiADKAsyFy5zcGFyay5jb25uZWN0LlJlbGF0aW9uIqwECgpFeHByZXNzaW9uEk0KFHVucmVzb2x2ZWRfYXR0cmlidXRlGAIgASgLMi0uc3BhcmsuY29ubmVjdC5FeHByZXNzaW9uLlVucmVzb2x2ZWRBdHRyaWJ1dGVIABJHChFleHByZXNzaW9uX3N0cmluZxgEIAEoCzIqLnNwYXJrLmNvbm5lY3QuRXhwcmVzc2lvbi5FeHByZXNzaW9uU3RyaW5nSAASQwoPdW5yZXNvbHZlZF9zdGFyGAUgASgLMiguc3BhcmsuY29ubmVjdC5FeHByZXNzaW9uLlVucmVzb2x2ZWRTdGFySAASMAoFYWxpYXMYBiABKAsyHy5zcGFyay5jb25uZWN0LkV4cHJlc3Npb24uQWxpYXNIABoyChNVbnJlc29sdmVkQXR0cmlidXRlEhsKE3VucGFyc2VkX2lkZW50aWZpZXIYASABKAkaJgoQRXhwcmVzc2lvblN0cmluZxISCgpleHByZXNzaW9uGAEgASgJGkIKDlVucmVzb2x2ZWRTdGFyEhwKD3VucGFyc2VkX3RhcmdldBgBIAEoCUgAiAEBQhIKEF91bnBhcnNlZF90YXJnZXQaYgoFQWxpYXMSJwoEZXhwchgBIAEoCzIZLnNwYXJrLmNvbm5lY3QuRXhwcmVzc2lvbhIMCgRuYW1lGAIgAygJEhUKCG1ldGFkYXRhGAMgASgJSACIAQFCCwoJX21ldGFkYXRhQgsKCWV4cHJfdHlwZSLtAgoHQ29tbWFuZBJQChx3cml0ZV9zdHJlYW1fb3BlcmF0aW9uX3N0YXJ0GAYgASgLMiguc3BhcmsuY29ubmVjdC5Xcml0ZVN0cmVhbU9wZXJhdGlvblN0YXJ0SAASRwoXc3RyZWFtaW5nX3F1ZXJ5X2NvbW1hbmQYByABKAsyJC5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5Q29tbWFuZEgAElYKH3N0cmVhbWluZ19xdWVyeV9tYW5hZ2VyX2NvbW1hbmQYCSABKAsyKy5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5TWFuYWdlckNvbW1hbmRIABJfCiRzdHJlYW1pbmdfcXVlcnlfbGlzdGVuZXJfYnVzX2NvbW1hbmQYCyABKAsyLy5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5TGlzdGVuZXJCdXNDb21tYW5kSABCDgoMY29tbWFuZF90eXBlIr4DChlXcml0ZVN0cmVhbU9wZXJhdGlvblN0YXJ0EiYKBWlucHV0GAEgASgLMhcuc3BhcmsuY29ubmVjdC5SZWxhdGlvbhIOCgZmb3JtYXQYAiABKAkSRgoHb3B0aW9ucxgDIAMoCzI1LnNwYXJrLmNvbm5lY3QuV3JpdGVTdHJlYW1PcGVyYXRpb25TdGFydC5PcHRpb25zRW50cnkSIgoYcHJvY2Vzc2luZ190aW1lX2ludGVydmFsGAUgASgJSAASFwoNYXZhaWxhYmxlX25vdxgGIAEoCEgAEg4KBG9uY2UYByABKAhIABIoCh5jb250aW51b3VzX2NoZWNrcG9pbnRfaW50ZXJ2YWwYCCABKAlIABIiChhyZWFsX3RpbWVfYmF0Y2hfZHVyYXRpb24YZCABKAlIABITCgtvdXRwdXRfbW9kZRgJIAEoCRISCgpxdWVyeV9uYW1lGAogASgJEg4KBHBhdGgYCyABKAlIARouCgxPcHRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgd0cmlnZ2VyQhIKEHNpbmtfZGVzdGluYXRpb24iNgoYU3RyZWFtaW5nUXVlcnlJbnN0YW5jZUlkEgoKAmlkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCSJqCh9Xcml0ZVN0cmVhbU9wZXJhdGlvblN0YXJ0UmVzdWx0EjkKCHF1ZXJ5X2lkGAEgASgLMicuc3BhcmsuY29ubmVjdC5TdHJlYW1pbmdRdWVyeUluc3RhbmNlSWQSDAoEbmFtZRgCIAEoCSKHAwoVU3RyZWFtaW5nUXVlcnlDb21tYW5kEjkKCHF1ZXJ5X2lkGAEgASgLMicuc3BhcmsuY29ubmVjdC5TdHJlYW1pbmdRdWVyeUluc3RhbmNlSWQSEAoGc3RhdHVzGAIgASgISAASFwoNbGFzdF9wcm9ncmVzcxgDIAEoCEgAEhkKD3JlY2VudF9wcm9ncmVzcxgEIAEoCEgAEg4KBHN0b3AYBSABKAhIABIfChVwcm9jZXNzX2FsbF9hdmFpbGFibGUYBiABKAhIABITCglleGNlcHRpb24YCCABKAhIABJZChFhd2FpdF90ZXJtaW5hdGlvbhgJIAEoCzI8LnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlDb21tYW5kLkF3YWl0VGVybWluYXRpb25Db21tYW5kSAAaQQoXQXdhaXRUZXJtaW5hdGlvbkNvbW1hbmQSFwoKdGltZW91dF9tcxgCIAEoA0gAiAEBQg0KC190aW1lb3V0X21zQgkKB2NvbW1hbmQisgYKG1N0cmVhbWluZ1F1ZXJ5Q29tbWFuZFJlc3VsdBI5CghxdWVyeV9pZBgBIAEoCzInLnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlJbnN0YW5jZUlkEkkKBnN0YXR1cxgCIAEoCzI3LnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlDb21tYW5kUmVzdWx0LlN0YXR1c1Jlc3VsdEgAEloKD3JlY2VudF9wcm9ncmVzcxgDIAEoCzI/LnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlDb21tYW5kUmVzdWx0LlJlY2VudFByb2dyZXNzUmVzdWx0SAASTwoJZXhjZXB0aW9uGAUgASgLMjouc3BhcmsuY29ubmVjdC5TdHJlYW1pbmdRdWVyeUNvbW1hbmRSZXN1bHQuRXhjZXB0aW9uUmVzdWx0SAASXgoRYXdhaXRfdGVybWluYXRpb24YBiABKAsyQS5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5Q29tbWFuZFJlc3VsdC5Bd2FpdFRlcm1pbmF0aW9uUmVzdWx0SAAabwoMU3RhdHVzUmVzdWx0EhYKDnN0YXR1c19tZXNzYWdlGAEgASgJEhkKEWlzX2RhdGFfYXZhaWxhYmxlGAIgASgIEhkKEWlzX3RyaWdnZXJfYWN0aXZlGAMgASgIEhEKCWlzX2FjdGl2ZRgEIAEoCBo0ChRSZWNlbnRQcm9ncmVzc1Jlc3VsdBIcChRyZWNlbnRfcHJvZ3Jlc3NfanNvbhgFIAMoCRqbAQoPRXhjZXB0aW9uUmVzdWx0Eh4KEWV4Y2VwdGlvbl9tZXNzYWdlGAEgASgJSACIAQESGAoLZXJyb3JfY2xhc3MYAiABKAlIAYgBARIYCgtzdGFja190cmFjZRgDIAEoCUgCiAEBQhQKEl9leGNlcHRpb25fbWVzc2FnZUIOCgxfZXJyb3JfY2xhc3NCDgoMX3N0YWNrX3RyYWNlGiwKFkF3YWl0VGVybWluYXRpb25SZXN1bHQSEgoKdGVybWluYXRlZBgBIAEoCEINCgtyZXN1bHRfdHlwZSI7ChxTdHJlYW1pbmdRdWVyeU1hbmFnZXJDb21tYW5kEhAKBmFjdGl2ZRgBIAEoCEgAQgkKB2NvbW1hbmQi4gIKIlN0cmVhbWluZ1F1ZXJ5TWFuYWdlckNvbW1hbmRSZXN1bHQSUAoGYWN0aXZlGAEgASgLMj4uc3BhcmsuY29ubmVjdC5TdHJlYW1pbmdRdWVyeU1hbmFnZXJDb21tYW5kUmVzdWx0LkFjdGl2ZVJlc3VsdEgAGnAKDEFjdGl2ZVJlc3VsdBJgCg5hY3RpdmVfcXVlcmllcxgBIAMoCzJILnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlNYW5hZ2VyQ29tbWFuZFJlc3VsdC5TdHJlYW1pbmdRdWVyeUluc3RhbmNlGmkKFlN0cmVhbWluZ1F1ZXJ5SW5zdGFuY2USMwoCaWQYASABKAsyJy5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5SW5zdGFuY2VJZBIRCgRuYW1lGAIgASgJSACIAQFCBwoFX25hbWVCDQoLcmVzdWx0X3R5cGUiegogU3RyZWFtaW5nUXVlcnlMaXN0ZW5lckJ1c0NvbW1hbmQSIwoZYWRkX2xpc3RlbmVyX2J1c19saXN0ZW5lchgBIAEoCEgAEiYKHHJlbW92ZV9saXN0ZW5lcl9idXNfbGlzdGVuZXIYAiABKAhIAEIJCgdjb21tYW5kIm0KG1N0cmVhbWluZ1F1ZXJ5TGlzdGVuZXJFdmVudBISCgpldmVudF9qc29uGAEgASgJEjoKCmV2ZW50X3R5cGUYAiABKA4yJi5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5RXZlbnRUeXBlIqoBCiJTdHJlYW1pbmdRdWVyeUxpc3RlbmVyRXZlbnRzUmVzdWx0EjoKBmV2ZW50cxgBIAMoCzIqLnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlMaXN0ZW5lckV2ZW50EigKG2xpc3RlbmVyX2J1c19saXN0ZW5lcl9hZGRlZBgCIAEoCEgAiAEBQh4KHF9saXN0ZW5lcl9idXNfbGlzdGVuZXJfYWRkZWQqhQEKF1N0cmVhbWluZ1F1ZXJ5RXZlbnRUeXBlEh4KGlFVRVJZX1BST0dSRVNTX1VOU1BFQ0lGSUVEEAASGAoUUVVFUllfUFJPR1JFU1NfRVZFTlQQARIaChZRVUVSWV9URVJNSU5BVEVEX0VWRU5UEAISFAoQUVVFUllfSURMRV9FVkVOVBADMsMDChNTcGFya0Nvbm5lY3RTZXJ2aWNlElgKC0V4ZWN1dGVQbGFuEiEuc3BhcmsuY29ubmVjdC5FeGVjdXRlUGxhblJlcXVlc3QaIi5zcGFyay5jb25uZWN0LkV4ZWN1dGVQbGFuUmVzcG9uc2UiADABElYKC0FuYWx5emVQbGFuEiEuc3BhcmsuY29ubmVjdC5BbmFseXplUGxhblJlcXVlc3QaIi5zcGFyay5jb25uZWN0LkFuYWx5emVQbGFuUmVzcG9uc2UiABJHCgZDb25maWcSHC5zcGFyay5jb25uZWN0LkNvbmZpZ1JlcXVlc3QaHS5zcGFyay5jb25uZWN0LkNvbmZpZ1Jlc3BvbnNlIgASUAoJSW50ZXJydXB0Eh8uc3BhcmsuY29ubmVjdC5JbnRlcnJ1cHRSZXF1ZXN0GiAuc3BhcmsuY29ubmVjdC5JbnRlcnJ1cHRSZXNwb25zZSIAEl8KDlJlbGVhc2VTZXNzaW9uEiQuc3BhcmsuY29ubmVjdC5SZWxlYXNlU2Vzc2lvblJlcXVlc3QaJS5zcGFyay5jb25uZWN0LlJlbGVhc2VTZXNzaW9uUmVzcG9uc2UiAGIGcHJvdG8z");
+  fileDesc("ChNzcGFyay1jb25uZWN0LnByb3RvEg1zcGFyay5jb25uZWN0Ih4KC1VzZXJDb250ZXh0Eg8KB3VzZXJfaWQYASABKAkiZQoEUGxhbhInCgRyb290GAEgASgLMhcuc3BhcmsuY29ubmVjdC5SZWxhdGlvbkgAEikKB2NvbW1hbmQYAiABKAsyFi5zcGFyay5jb25uZWN0LkNvbW1hbmRIAEIJCgdvcF90eXBlIocCChJFeGVjdXRlUGxhblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIwCgx1c2VyX2NvbnRleHQYAiABKAsyGi5zcGFyay5jb25uZWN0LlVzZXJDb250ZXh0EiEKBHBsYW4YAyABKAsyEy5zcGFyay5jb25uZWN0LlBsYW4SGAoLY2xpZW50X3R5cGUYBCABKAlIAIgBARIzCiZjbGllbnRfb2JzZXJ2ZWRfc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgIIAEoCUgBiAEBQg4KDF9jbGllbnRfdHlwZUIpCidfY2xpZW50X29ic2VydmVkX3NlcnZlcl9zaWRlX3Nlc3Npb25faWQi7wMKE0V4ZWN1dGVQbGFuUmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCRIUCgxvcGVyYXRpb25faWQYDCABKAkSHgoWc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgPIAEoCRJdCiN3cml0ZV9zdHJlYW1fb3BlcmF0aW9uX3N0YXJ0X3Jlc3VsdBgIIAEoCzIuLnNwYXJrLmNvbm5lY3QuV3JpdGVTdHJlYW1PcGVyYXRpb25TdGFydFJlc3VsdEgAElQKHnN0cmVhbWluZ19xdWVyeV9jb21tYW5kX3Jlc3VsdBgJIAEoCzIqLnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlDb21tYW5kUmVzdWx0SAASYwomc3RyZWFtaW5nX3F1ZXJ5X21hbmFnZXJfY29tbWFuZF9yZXN1bHQYCyABKAsyMS5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5TWFuYWdlckNvbW1hbmRSZXN1bHRIABJjCiZzdHJlYW1pbmdfcXVlcnlfbGlzdGVuZXJfZXZlbnRzX3Jlc3VsdBgQIAEoCzIxLnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlMaXN0ZW5lckV2ZW50c1Jlc3VsdEgAQg8KDXJlc3BvbnNlX3R5cGUiyAIKEkFuYWx5emVQbGFuUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEjAKDHVzZXJfY29udGV4dBgCIAEoCzIaLnNwYXJrLmNvbm5lY3QuVXNlckNvbnRleHQSGAoLY2xpZW50X3R5cGUYAyABKAlIAYgBARIzCiZjbGllbnRfb2JzZXJ2ZWRfc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgRIAEoCUgCiAEBEkcKDXNwYXJrX3ZlcnNpb24YCiABKAsyLi5zcGFyay5jb25uZWN0LkFuYWx5emVQbGFuUmVxdWVzdC5TcGFya1ZlcnNpb25IABoOCgxTcGFya1ZlcnNpb25CCQoHYW5hbHl6ZUIOCgxfY2xpZW50X3R5cGVCKQonX2NsaWVudF9vYnNlcnZlZF9zZXJ2ZXJfc2lkZV9zZXNzaW9uX2lkIr4BChNBbmFseXplUGxhblJlc3BvbnNlEhIKCnNlc3Npb25faWQYASABKAkSHgoWc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgPIAEoCRJICg1zcGFya192ZXJzaW9uGAggASgLMi8uc3BhcmsuY29ubmVjdC5BbmFseXplUGxhblJlc3BvbnNlLlNwYXJrVmVyc2lvbkgAGh8KDFNwYXJrVmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgJQggKBnJlc3VsdCI1CghLZXlWYWx1ZRILCgNrZXkYASABKAkSEgoFdmFsdWUYAiABKAlIAIgBAUIICgZfdmFsdWUi7AMKDUNvbmZpZ1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIwCgx1c2VyX2NvbnRleHQYAiABKAsyGi5zcGFyay5jb25uZWN0LlVzZXJDb250ZXh0EjkKCW9wZXJhdGlvbhgDIAEoCzImLnNwYXJrLmNvbm5lY3QuQ29uZmlnUmVxdWVzdC5PcGVyYXRpb24SGAoLY2xpZW50X3R5cGUYBCABKAlIAIgBARIzCiZjbGllbnRfb2JzZXJ2ZWRfc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgIIAEoCUgBiAEBGoUBCglPcGVyYXRpb24SLwoDc2V0GAEgASgLMiAuc3BhcmsuY29ubmVjdC5Db25maWdSZXF1ZXN0LlNldEgAEjwKCmdldF9vcHRpb24YBCABKAsyJi5zcGFyay5jb25uZWN0LkNvbmZpZ1JlcXVlc3QuR2V0T3B0aW9uSABCCQoHb3BfdHlwZRotCgNTZXQSJgoFcGFpcnMYASADKAsyFy5zcGFyay5jb25uZWN0LktleVZhbHVlGhkKCUdldE9wdGlvbhIMCgRrZXlzGAEgAygJQg4KDF9jbGllbnRfdHlwZUIpCidfY2xpZW50X29ic2VydmVkX3NlcnZlcl9zaWRlX3Nlc3Npb25faWQibAoOQ29uZmlnUmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCRImCgVwYWlycxgCIAMoCzIXLnNwYXJrLmNvbm5lY3QuS2V5VmFsdWUSHgoWc2VydmVyX3NpZGVfc2Vzc2lvbl9pZBgEIAEoCSKgAQoVUmVsZWFzZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSMAoMdXNlcl9jb250ZXh0GAIgASgLMhouc3BhcmsuY29ubmVjdC5Vc2VyQ29udGV4dBIYCgtjbGllbnRfdHlwZRgDIAEoCUgAiAEBEhcKD2FsbG93X3JlY29ubmVjdBgEIAEoCEIOCgxfY2xpZW50X3R5cGUiTAoWUmVsZWFzZVNlc3Npb25SZXNwb25zZRISCgpzZXNzaW9uX2lkGAEgASgJEh4KFnNlcnZlcl9zaWRlX3Nlc3Npb25faWQYAiABKAki5AIKCFJlbGF0aW9uEiMKBHJlYWQYAiABKAsyEy5zcGFyay5jb25uZWN0LlJlYWRIABIpCgdwcm9qZWN0GAMgASgLMhYuc3BhcmsuY29ubmVjdC5Qcm9qZWN0SAASIQoDc3FsGAogASgLMhIuc3BhcmsuY29ubmVjdC5TUUxIABI2Cg5zdWJxdWVyeV9hbGlhcxgQIAEoCzIcLnNwYXJrLmNvbm5lY3QuU3VicXVlcnlBbGlhc0gAEjEKC3JlcGFydGl0aW9uGBEgASgLMhouc3BhcmsuY29ubmVjdC5SZXBhcnRpdGlvbkgAEjYKDndpdGhfd2F0ZXJtYXJrGCEgASgLMhwuc3BhcmsuY29ubmVjdC5XaXRoV2F0ZXJtYXJrSAASNgoOd2l0aF9yZWxhdGlvbnMYKSABKAsyHC5zcGFyay5jb25uZWN0LldpdGhSZWxhdGlvbnNIAEIKCghyZWxfdHlwZSKsAgoEUmVhZBI1CgtkYXRhX3NvdXJjZRgCIAEoCzIeLnNwYXJrLmNvbm5lY3QuUmVhZC5EYXRhU291cmNlSAASFAoMaXNfc3RyZWFtaW5nGAMgASgIGskBCgpEYXRhU291cmNlEhMKBmZvcm1hdBgBIAEoCUgAiAEBEhMKBnNjaGVtYRgCIAEoCUgBiAEBEjwKB29wdGlvbnMYAyADKAsyKy5zcGFyay5jb25uZWN0LlJlYWQuRGF0YVNvdXJjZS5PcHRpb25zRW50cnkSDQoFcGF0aHMYBCADKAkaLgoMT3B0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCQoHX2Zvcm1hdEIJCgdfc2NoZW1hQgsKCXJlYWRfdHlwZSJhCgdQcm9qZWN0EiYKBWlucHV0GAEgASgLMhcuc3BhcmsuY29ubmVjdC5SZWxhdGlvbhIuCgtleHByZXNzaW9ucxgDIAMoCzIZLnNwYXJrLmNvbm5lY3QuRXhwcmVzc2lvbiIUCgNTUUwSDQoFcXVlcnkYASABKAkiRgoNU3VicXVlcnlBbGlhcxImCgVpbnB1dBgBIAEoCzIXLnNwYXJrLmNvbm5lY3QuUmVsYXRpb24SDQoFYWxpYXMYAiABKAkibwoLUmVwYXJ0aXRpb24SJgoFaW5wdXQYASABKAsyFy5zcGFyay5jb25uZWN0LlJlbGF0aW9uEhYKDm51bV9wYXJ0aXRpb25zGAIgASgFEhQKB3NodWZmbGUYAyABKAhIAIgBAUIKCghfc2h1ZmZsZSJkCg1XaXRoV2F0ZXJtYXJrEiYKBWlucHV0GAEgASgLMhcuc3BhcmsuY29ubmVjdC5SZWxhdGlvbhISCgpldmVudF90aW1lGAIgASgJEhcKD2RlbGF5X3RocmVzaG9sZBgDIAEoCSJjCg1XaXRoUmVsYXRpb25zEiUKBHJvb3QYASABKAsyFy5zcGFyay5jb25uZWN0LlJlbGF0aW9uEisKCnJlZmVyZW5jZXMYAiADKAsyFy5zcGFyay5jb25uZWN0LlJlbGF0aW9uIqwECgpFeHByZXNzaW9uEk0KFHVucmVzb2x2ZWRfYXR0cmlidXRlGAIgASgLMi0uc3BhcmsuY29ubmVjdC5FeHByZXNzaW9uLlVucmVzb2x2ZWRBdHRyaWJ1dGVIABJHChFleHByZXNzaW9uX3N0cmluZxgEIAEoCzIqLnNwYXJrLmNvbm5lY3QuRXhwcmVzc2lvbi5FeHByZXNzaW9uU3RyaW5nSAASQwoPdW5yZXNvbHZlZF9zdGFyGAUgASgLMiguc3BhcmsuY29ubmVjdC5FeHByZXNzaW9uLlVucmVzb2x2ZWRTdGFySAASMAoFYWxpYXMYBiABKAsyHy5zcGFyay5jb25uZWN0LkV4cHJlc3Npb24uQWxpYXNIABoyChNVbnJlc29sdmVkQXR0cmlidXRlEhsKE3VucGFyc2VkX2lkZW50aWZpZXIYASABKAkaJgoQRXhwcmVzc2lvblN0cmluZxISCgpleHByZXNzaW9uGAEgASgJGkIKDlVucmVzb2x2ZWRTdGFyEhwKD3VucGFyc2VkX3RhcmdldBgBIAEoCUgAiAEBQhIKEF91bnBhcnNlZF90YXJnZXQaYgoFQWxpYXMSJwoEZXhwchgBIAEoCzIZLnNwYXJrLmNvbm5lY3QuRXhwcmVzc2lvbhIMCgRuYW1lGAIgAygJEhUKCG1ldGFkYXRhGAMgASgJSACIAQFCCwoJX21ldGFkYXRhQgsKCWV4cHJfdHlwZSLtAgoHQ29tbWFuZBJQChx3cml0ZV9zdHJlYW1fb3BlcmF0aW9uX3N0YXJ0GAYgASgLMiguc3BhcmsuY29ubmVjdC5Xcml0ZVN0cmVhbU9wZXJhdGlvblN0YXJ0SAASRwoXc3RyZWFtaW5nX3F1ZXJ5X2NvbW1hbmQYByABKAsyJC5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5Q29tbWFuZEgAElYKH3N0cmVhbWluZ19xdWVyeV9tYW5hZ2VyX2NvbW1hbmQYCSABKAsyKy5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5TWFuYWdlckNvbW1hbmRIABJfCiRzdHJlYW1pbmdfcXVlcnlfbGlzdGVuZXJfYnVzX2NvbW1hbmQYCyABKAsyLy5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5TGlzdGVuZXJCdXNDb21tYW5kSABCDgoMY29tbWFuZF90eXBlIr4DChlXcml0ZVN0cmVhbU9wZXJhdGlvblN0YXJ0EiYKBWlucHV0GAEgASgLMhcuc3BhcmsuY29ubmVjdC5SZWxhdGlvbhIOCgZmb3JtYXQYAiABKAkSRgoHb3B0aW9ucxgDIAMoCzI1LnNwYXJrLmNvbm5lY3QuV3JpdGVTdHJlYW1PcGVyYXRpb25TdGFydC5PcHRpb25zRW50cnkSIgoYcHJvY2Vzc2luZ190aW1lX2ludGVydmFsGAUgASgJSAASFwoNYXZhaWxhYmxlX25vdxgGIAEoCEgAEg4KBG9uY2UYByABKAhIABIoCh5jb250aW51b3VzX2NoZWNrcG9pbnRfaW50ZXJ2YWwYCCABKAlIABIiChhyZWFsX3RpbWVfYmF0Y2hfZHVyYXRpb24YZCABKAlIABITCgtvdXRwdXRfbW9kZRgJIAEoCRISCgpxdWVyeV9uYW1lGAogASgJEg4KBHBhdGgYCyABKAlIARouCgxPcHRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIJCgd0cmlnZ2VyQhIKEHNpbmtfZGVzdGluYXRpb24iNgoYU3RyZWFtaW5nUXVlcnlJbnN0YW5jZUlkEgoKAmlkGAEgASgJEg4KBnJ1bl9pZBgCIAEoCSJqCh9Xcml0ZVN0cmVhbU9wZXJhdGlvblN0YXJ0UmVzdWx0EjkKCHF1ZXJ5X2lkGAEgASgLMicuc3BhcmsuY29ubmVjdC5TdHJlYW1pbmdRdWVyeUluc3RhbmNlSWQSDAoEbmFtZRgCIAEoCSKHAwoVU3RyZWFtaW5nUXVlcnlDb21tYW5kEjkKCHF1ZXJ5X2lkGAEgASgLMicuc3BhcmsuY29ubmVjdC5TdHJlYW1pbmdRdWVyeUluc3RhbmNlSWQSEAoGc3RhdHVzGAIgASgISAASFwoNbGFzdF9wcm9ncmVzcxgDIAEoCEgAEhkKD3JlY2VudF9wcm9ncmVzcxgEIAEoCEgAEg4KBHN0b3AYBSABKAhIABIfChVwcm9jZXNzX2FsbF9hdmFpbGFibGUYBiABKAhIABITCglleGNlcHRpb24YCCABKAhIABJZChFhd2FpdF90ZXJtaW5hdGlvbhgJIAEoCzI8LnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlDb21tYW5kLkF3YWl0VGVybWluYXRpb25Db21tYW5kSAAaQQoXQXdhaXRUZXJtaW5hdGlvbkNvbW1hbmQSFwoKdGltZW91dF9tcxgCIAEoA0gAiAEBQg0KC190aW1lb3V0X21zQgkKB2NvbW1hbmQisgYKG1N0cmVhbWluZ1F1ZXJ5Q29tbWFuZFJlc3VsdBI5CghxdWVyeV9pZBgBIAEoCzInLnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlJbnN0YW5jZUlkEkkKBnN0YXR1cxgCIAEoCzI3LnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlDb21tYW5kUmVzdWx0LlN0YXR1c1Jlc3VsdEgAEloKD3JlY2VudF9wcm9ncmVzcxgDIAEoCzI/LnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlDb21tYW5kUmVzdWx0LlJlY2VudFByb2dyZXNzUmVzdWx0SAASTwoJZXhjZXB0aW9uGAUgASgLMjouc3BhcmsuY29ubmVjdC5TdHJlYW1pbmdRdWVyeUNvbW1hbmRSZXN1bHQuRXhjZXB0aW9uUmVzdWx0SAASXgoRYXdhaXRfdGVybWluYXRpb24YBiABKAsyQS5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5Q29tbWFuZFJlc3VsdC5Bd2FpdFRlcm1pbmF0aW9uUmVzdWx0SAAabwoMU3RhdHVzUmVzdWx0EhYKDnN0YXR1c19tZXNzYWdlGAEgASgJEhkKEWlzX2RhdGFfYXZhaWxhYmxlGAIgASgIEhkKEWlzX3RyaWdnZXJfYWN0aXZlGAMgASgIEhEKCWlzX2FjdGl2ZRgEIAEoCBo0ChRSZWNlbnRQcm9ncmVzc1Jlc3VsdBIcChRyZWNlbnRfcHJvZ3Jlc3NfanNvbhgFIAMoCRqbAQoPRXhjZXB0aW9uUmVzdWx0Eh4KEWV4Y2VwdGlvbl9tZXNzYWdlGAEgASgJSACIAQESGAoLZXJyb3JfY2xhc3MYAiABKAlIAYgBARIYCgtzdGFja190cmFjZRgDIAEoCUgCiAEBQhQKEl9leGNlcHRpb25fbWVzc2FnZUIOCgxfZXJyb3JfY2xhc3NCDgoMX3N0YWNrX3RyYWNlGiwKFkF3YWl0VGVybWluYXRpb25SZXN1bHQSEgoKdGVybWluYXRlZBgBIAEoCEINCgtyZXN1bHRfdHlwZSI7ChxTdHJlYW1pbmdRdWVyeU1hbmFnZXJDb21tYW5kEhAKBmFjdGl2ZRgBIAEoCEgAQgkKB2NvbW1hbmQi4gIKIlN0cmVhbWluZ1F1ZXJ5TWFuYWdlckNvbW1hbmRSZXN1bHQSUAoGYWN0aXZlGAEgASgLMj4uc3BhcmsuY29ubmVjdC5TdHJlYW1pbmdRdWVyeU1hbmFnZXJDb21tYW5kUmVzdWx0LkFjdGl2ZVJlc3VsdEgAGnAKDEFjdGl2ZVJlc3VsdBJgCg5hY3RpdmVfcXVlcmllcxgBIAMoCzJILnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlNYW5hZ2VyQ29tbWFuZFJlc3VsdC5TdHJlYW1pbmdRdWVyeUluc3RhbmNlGmkKFlN0cmVhbWluZ1F1ZXJ5SW5zdGFuY2USMwoCaWQYASABKAsyJy5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5SW5zdGFuY2VJZBIRCgRuYW1lGAIgASgJSACIAQFCBwoFX25hbWVCDQoLcmVzdWx0X3R5cGUiegogU3RyZWFtaW5nUXVlcnlMaXN0ZW5lckJ1c0NvbW1hbmQSIwoZYWRkX2xpc3RlbmVyX2J1c19saXN0ZW5lchgBIAEoCEgAEiYKHHJlbW92ZV9saXN0ZW5lcl9idXNfbGlzdGVuZXIYAiABKAhIAEIJCgdjb21tYW5kIm0KG1N0cmVhbWluZ1F1ZXJ5TGlzdGVuZXJFdmVudBISCgpldmVudF9qc29uGAEgASgJEjoKCmV2ZW50X3R5cGUYAiABKA4yJi5zcGFyay5jb25uZWN0LlN0cmVhbWluZ1F1ZXJ5RXZlbnRUeXBlIqoBCiJTdHJlYW1pbmdRdWVyeUxpc3RlbmVyRXZlbnRzUmVzdWx0EjoKBmV2ZW50cxgBIAMoCzIqLnNwYXJrLmNvbm5lY3QuU3RyZWFtaW5nUXVlcnlMaXN0ZW5lckV2ZW50EigKG2xpc3RlbmVyX2J1c19saXN0ZW5lcl9hZGRlZBgCIAEoCEgAiAEBQh4KHF9saXN0ZW5lcl9idXNfbGlzdGVuZXJfYWRkZWQqhQEKF1N0cmVhbWluZ1F1ZXJ5RXZlbnRUeXBlEh4KGlFVRVJZX1BST0dSRVNTX1VOU1BFQ0lGSUVEEAASGAoUUVVFUllfUFJPR1JFU1NfRVZFTlQQARIaChZRVUVSWV9URVJNSU5BVEVEX0VWRU5UEAISFAoQUVVFUllfSURMRV9FVkVOVBADMvECChNTcGFya0Nvbm5lY3RTZXJ2aWNlElgKC0V4ZWN1dGVQbGFuEiEuc3BhcmsuY29ubmVjdC5FeGVjdXRlUGxhblJlcXVlc3QaIi5zcGFyay5jb25uZWN0LkV4ZWN1dGVQbGFuUmVzcG9uc2UiADABElYKC0FuYWx5emVQbGFuEiEuc3BhcmsuY29ubmVjdC5BbmFseXplUGxhblJlcXVlc3QaIi5zcGFyay5jb25uZWN0LkFuYWx5emVQbGFuUmVzcG9uc2UiABJHCgZDb25maWcSHC5zcGFyay5jb25uZWN0LkNvbmZpZ1JlcXVlc3QaHS5zcGFyay5jb25uZWN0LkNvbmZpZ1Jlc3BvbnNlIgASXwoOUmVsZWFzZVNlc3Npb24SJC5zcGFyay5jb25uZWN0LlJlbGVhc2VTZXNzaW9uUmVxdWVzdBolLnNwYXJrLmNvbm5lY3QuUmVsZWFzZVNlc3Npb25SZXNwb25zZSIAYgZwcm90bzM");
 
 /**
  * @generated from message spark.connect.UserContext
@@ -411,96 +411,6 @@ export const ConfigResponseSchema: GenMessage<ConfigResponse> = /*@__PURE__*/
   messageDesc(file_spark_connect, 8);
 
 /**
- * @generated from message spark.connect.InterruptRequest
- */
-export type InterruptRequest = Message<"spark.connect.InterruptRequest"> & {
-  /**
-   * @generated from field: string session_id = 1;
-   */
-  sessionId: string;
-
-  /**
-   * @generated from field: spark.connect.UserContext user_context = 2;
-   */
-  userContext?: UserContext | undefined;
-
-  /**
-   * @generated from field: optional string client_type = 3;
-   */
-  clientType?: string | undefined;
-
-  /**
-   * @generated from field: spark.connect.InterruptRequest.InterruptType interrupt_type = 4;
-   */
-  interruptType: InterruptRequest_InterruptType;
-
-  /**
-   * @generated from field: optional string client_observed_server_side_session_id = 7;
-   */
-  clientObservedServerSideSessionId?: string | undefined;
-};
-
-/**
- * Describes the message spark.connect.InterruptRequest.
- * Use `create(InterruptRequestSchema)` to create a new message.
- */
-export const InterruptRequestSchema: GenMessage<InterruptRequest> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 9);
-
-/**
- * @generated from enum spark.connect.InterruptRequest.InterruptType
- */
-export const InterruptRequest_InterruptType = {
-  /**
-   * @generated from enum value: INTERRUPT_TYPE_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * @generated from enum value: INTERRUPT_TYPE_ALL = 1;
-   */
-  ALL: 1,
-} as const;
-
-/**
- * @generated from enum spark.connect.InterruptRequest.InterruptType
- */
-export type InterruptRequest_InterruptType = (typeof InterruptRequest_InterruptType)[keyof typeof InterruptRequest_InterruptType] | UnknownEnum;
-
-/**
- * Describes the enum spark.connect.InterruptRequest.InterruptType.
- */
-export const InterruptRequest_InterruptTypeSchema: GenEnum<InterruptRequest_InterruptType> = /*@__PURE__*/
-  enumDesc(file_spark_connect, 9, 0);
-
-/**
- * @generated from message spark.connect.InterruptResponse
- */
-export type InterruptResponse = Message<"spark.connect.InterruptResponse"> & {
-  /**
-   * @generated from field: string session_id = 1;
-   */
-  sessionId: string;
-
-  /**
-   * @generated from field: repeated string interrupted_ids = 2;
-   */
-  interruptedIds: string[];
-
-  /**
-   * @generated from field: string server_side_session_id = 3;
-   */
-  serverSideSessionId: string;
-};
-
-/**
- * Describes the message spark.connect.InterruptResponse.
- * Use `create(InterruptResponseSchema)` to create a new message.
- */
-export const InterruptResponseSchema: GenMessage<InterruptResponse> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 10);
-
-/**
  * @generated from message spark.connect.ReleaseSessionRequest
  */
 export type ReleaseSessionRequest = Message<"spark.connect.ReleaseSessionRequest"> & {
@@ -530,7 +440,7 @@ export type ReleaseSessionRequest = Message<"spark.connect.ReleaseSessionRequest
  * Use `create(ReleaseSessionRequestSchema)` to create a new message.
  */
 export const ReleaseSessionRequestSchema: GenMessage<ReleaseSessionRequest> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 11);
+  messageDesc(file_spark_connect, 9);
 
 /**
  * @generated from message spark.connect.ReleaseSessionResponse
@@ -552,7 +462,7 @@ export type ReleaseSessionResponse = Message<"spark.connect.ReleaseSessionRespon
  * Use `create(ReleaseSessionResponseSchema)` to create a new message.
  */
 export const ReleaseSessionResponseSchema: GenMessage<ReleaseSessionResponse> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 12);
+  messageDesc(file_spark_connect, 10);
 
 /**
  * @generated from message spark.connect.Relation
@@ -611,7 +521,7 @@ export type Relation = Message<"spark.connect.Relation"> & {
  * Use `create(RelationSchema)` to create a new message.
  */
 export const RelationSchema: GenMessage<Relation> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 13);
+  messageDesc(file_spark_connect, 11);
 
 /**
  * @generated from message spark.connect.Read
@@ -639,7 +549,7 @@ export type Read = Message<"spark.connect.Read"> & {
  * Use `create(ReadSchema)` to create a new message.
  */
 export const ReadSchema: GenMessage<Read> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 14);
+  messageDesc(file_spark_connect, 12);
 
 /**
  * @generated from message spark.connect.Read.DataSource
@@ -671,7 +581,7 @@ export type Read_DataSource = Message<"spark.connect.Read.DataSource"> & {
  * Use `create(Read_DataSourceSchema)` to create a new message.
  */
 export const Read_DataSourceSchema: GenMessage<Read_DataSource> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 14, 0);
+  messageDesc(file_spark_connect, 12, 0);
 
 /**
  * @generated from message spark.connect.Project
@@ -693,7 +603,7 @@ export type Project = Message<"spark.connect.Project"> & {
  * Use `create(ProjectSchema)` to create a new message.
  */
 export const ProjectSchema: GenMessage<Project> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 15);
+  messageDesc(file_spark_connect, 13);
 
 /**
  * @generated from message spark.connect.SQL
@@ -710,7 +620,7 @@ export type SQL = Message<"spark.connect.SQL"> & {
  * Use `create(SQLSchema)` to create a new message.
  */
 export const SQLSchema: GenMessage<SQL> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 16);
+  messageDesc(file_spark_connect, 14);
 
 /**
  * @generated from message spark.connect.SubqueryAlias
@@ -732,7 +642,7 @@ export type SubqueryAlias = Message<"spark.connect.SubqueryAlias"> & {
  * Use `create(SubqueryAliasSchema)` to create a new message.
  */
 export const SubqueryAliasSchema: GenMessage<SubqueryAlias> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 17);
+  messageDesc(file_spark_connect, 15);
 
 /**
  * @generated from message spark.connect.Repartition
@@ -759,7 +669,7 @@ export type Repartition = Message<"spark.connect.Repartition"> & {
  * Use `create(RepartitionSchema)` to create a new message.
  */
 export const RepartitionSchema: GenMessage<Repartition> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 18);
+  messageDesc(file_spark_connect, 16);
 
 /**
  * @generated from message spark.connect.WithWatermark
@@ -786,7 +696,7 @@ export type WithWatermark = Message<"spark.connect.WithWatermark"> & {
  * Use `create(WithWatermarkSchema)` to create a new message.
  */
 export const WithWatermarkSchema: GenMessage<WithWatermark> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 19);
+  messageDesc(file_spark_connect, 17);
 
 /**
  * @generated from message spark.connect.WithRelations
@@ -808,7 +718,7 @@ export type WithRelations = Message<"spark.connect.WithRelations"> & {
  * Use `create(WithRelationsSchema)` to create a new message.
  */
 export const WithRelationsSchema: GenMessage<WithRelations> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 20);
+  messageDesc(file_spark_connect, 18);
 
 /**
  * @generated from message spark.connect.Expression
@@ -849,7 +759,7 @@ export type Expression = Message<"spark.connect.Expression"> & {
  * Use `create(ExpressionSchema)` to create a new message.
  */
 export const ExpressionSchema: GenMessage<Expression> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 21);
+  messageDesc(file_spark_connect, 19);
 
 /**
  * @generated from message spark.connect.Expression.UnresolvedAttribute
@@ -866,7 +776,7 @@ export type Expression_UnresolvedAttribute = Message<"spark.connect.Expression.U
  * Use `create(Expression_UnresolvedAttributeSchema)` to create a new message.
  */
 export const Expression_UnresolvedAttributeSchema: GenMessage<Expression_UnresolvedAttribute> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 21, 0);
+  messageDesc(file_spark_connect, 19, 0);
 
 /**
  * @generated from message spark.connect.Expression.ExpressionString
@@ -883,7 +793,7 @@ export type Expression_ExpressionString = Message<"spark.connect.Expression.Expr
  * Use `create(Expression_ExpressionStringSchema)` to create a new message.
  */
 export const Expression_ExpressionStringSchema: GenMessage<Expression_ExpressionString> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 21, 1);
+  messageDesc(file_spark_connect, 19, 1);
 
 /**
  * @generated from message spark.connect.Expression.UnresolvedStar
@@ -900,7 +810,7 @@ export type Expression_UnresolvedStar = Message<"spark.connect.Expression.Unreso
  * Use `create(Expression_UnresolvedStarSchema)` to create a new message.
  */
 export const Expression_UnresolvedStarSchema: GenMessage<Expression_UnresolvedStar> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 21, 2);
+  messageDesc(file_spark_connect, 19, 2);
 
 /**
  * @generated from message spark.connect.Expression.Alias
@@ -927,7 +837,7 @@ export type Expression_Alias = Message<"spark.connect.Expression.Alias"> & {
  * Use `create(Expression_AliasSchema)` to create a new message.
  */
 export const Expression_AliasSchema: GenMessage<Expression_Alias> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 21, 3);
+  messageDesc(file_spark_connect, 19, 3);
 
 /**
  * @generated from message spark.connect.Command
@@ -968,7 +878,7 @@ export type Command = Message<"spark.connect.Command"> & {
  * Use `create(CommandSchema)` to create a new message.
  */
 export const CommandSchema: GenMessage<Command> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 22);
+  messageDesc(file_spark_connect, 20);
 
 /**
  * @generated from message spark.connect.WriteStreamOperationStart
@@ -1051,7 +961,7 @@ export type WriteStreamOperationStart = Message<"spark.connect.WriteStreamOperat
  * Use `create(WriteStreamOperationStartSchema)` to create a new message.
  */
 export const WriteStreamOperationStartSchema: GenMessage<WriteStreamOperationStart> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 23);
+  messageDesc(file_spark_connect, 21);
 
 /**
  * @generated from message spark.connect.StreamingQueryInstanceId
@@ -1073,7 +983,7 @@ export type StreamingQueryInstanceId = Message<"spark.connect.StreamingQueryInst
  * Use `create(StreamingQueryInstanceIdSchema)` to create a new message.
  */
 export const StreamingQueryInstanceIdSchema: GenMessage<StreamingQueryInstanceId> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 24);
+  messageDesc(file_spark_connect, 22);
 
 /**
  * @generated from message spark.connect.WriteStreamOperationStartResult
@@ -1095,7 +1005,7 @@ export type WriteStreamOperationStartResult = Message<"spark.connect.WriteStream
  * Use `create(WriteStreamOperationStartResultSchema)` to create a new message.
  */
 export const WriteStreamOperationStartResultSchema: GenMessage<WriteStreamOperationStartResult> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 25);
+  messageDesc(file_spark_connect, 23);
 
 /**
  * @generated from message spark.connect.StreamingQueryCommand
@@ -1159,7 +1069,7 @@ export type StreamingQueryCommand = Message<"spark.connect.StreamingQueryCommand
  * Use `create(StreamingQueryCommandSchema)` to create a new message.
  */
 export const StreamingQueryCommandSchema: GenMessage<StreamingQueryCommand> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 26);
+  messageDesc(file_spark_connect, 24);
 
 /**
  * @generated from message spark.connect.StreamingQueryCommand.AwaitTerminationCommand
@@ -1176,7 +1086,7 @@ export type StreamingQueryCommand_AwaitTerminationCommand = Message<"spark.conne
  * Use `create(StreamingQueryCommand_AwaitTerminationCommandSchema)` to create a new message.
  */
 export const StreamingQueryCommand_AwaitTerminationCommandSchema: GenMessage<StreamingQueryCommand_AwaitTerminationCommand> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 26, 0);
+  messageDesc(file_spark_connect, 24, 0);
 
 /**
  * @generated from message spark.connect.StreamingQueryCommandResult
@@ -1222,7 +1132,7 @@ export type StreamingQueryCommandResult = Message<"spark.connect.StreamingQueryC
  * Use `create(StreamingQueryCommandResultSchema)` to create a new message.
  */
 export const StreamingQueryCommandResultSchema: GenMessage<StreamingQueryCommandResult> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 27);
+  messageDesc(file_spark_connect, 25);
 
 /**
  * @generated from message spark.connect.StreamingQueryCommandResult.StatusResult
@@ -1254,7 +1164,7 @@ export type StreamingQueryCommandResult_StatusResult = Message<"spark.connect.St
  * Use `create(StreamingQueryCommandResult_StatusResultSchema)` to create a new message.
  */
 export const StreamingQueryCommandResult_StatusResultSchema: GenMessage<StreamingQueryCommandResult_StatusResult> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 27, 0);
+  messageDesc(file_spark_connect, 25, 0);
 
 /**
  * @generated from message spark.connect.StreamingQueryCommandResult.RecentProgressResult
@@ -1271,7 +1181,7 @@ export type StreamingQueryCommandResult_RecentProgressResult = Message<"spark.co
  * Use `create(StreamingQueryCommandResult_RecentProgressResultSchema)` to create a new message.
  */
 export const StreamingQueryCommandResult_RecentProgressResultSchema: GenMessage<StreamingQueryCommandResult_RecentProgressResult> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 27, 1);
+  messageDesc(file_spark_connect, 25, 1);
 
 /**
  * @generated from message spark.connect.StreamingQueryCommandResult.ExceptionResult
@@ -1298,7 +1208,7 @@ export type StreamingQueryCommandResult_ExceptionResult = Message<"spark.connect
  * Use `create(StreamingQueryCommandResult_ExceptionResultSchema)` to create a new message.
  */
 export const StreamingQueryCommandResult_ExceptionResultSchema: GenMessage<StreamingQueryCommandResult_ExceptionResult> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 27, 2);
+  messageDesc(file_spark_connect, 25, 2);
 
 /**
  * @generated from message spark.connect.StreamingQueryCommandResult.AwaitTerminationResult
@@ -1315,7 +1225,7 @@ export type StreamingQueryCommandResult_AwaitTerminationResult = Message<"spark.
  * Use `create(StreamingQueryCommandResult_AwaitTerminationResultSchema)` to create a new message.
  */
 export const StreamingQueryCommandResult_AwaitTerminationResultSchema: GenMessage<StreamingQueryCommandResult_AwaitTerminationResult> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 27, 3);
+  messageDesc(file_spark_connect, 25, 3);
 
 /**
  * @generated from message spark.connect.StreamingQueryManagerCommand
@@ -1338,7 +1248,7 @@ export type StreamingQueryManagerCommand = Message<"spark.connect.StreamingQuery
  * Use `create(StreamingQueryManagerCommandSchema)` to create a new message.
  */
 export const StreamingQueryManagerCommandSchema: GenMessage<StreamingQueryManagerCommand> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 28);
+  messageDesc(file_spark_connect, 26);
 
 /**
  * @generated from message spark.connect.StreamingQueryManagerCommandResult
@@ -1361,7 +1271,7 @@ export type StreamingQueryManagerCommandResult = Message<"spark.connect.Streamin
  * Use `create(StreamingQueryManagerCommandResultSchema)` to create a new message.
  */
 export const StreamingQueryManagerCommandResultSchema: GenMessage<StreamingQueryManagerCommandResult> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 29);
+  messageDesc(file_spark_connect, 27);
 
 /**
  * @generated from message spark.connect.StreamingQueryManagerCommandResult.ActiveResult
@@ -1378,7 +1288,7 @@ export type StreamingQueryManagerCommandResult_ActiveResult = Message<"spark.con
  * Use `create(StreamingQueryManagerCommandResult_ActiveResultSchema)` to create a new message.
  */
 export const StreamingQueryManagerCommandResult_ActiveResultSchema: GenMessage<StreamingQueryManagerCommandResult_ActiveResult> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 29, 0);
+  messageDesc(file_spark_connect, 27, 0);
 
 /**
  * @generated from message spark.connect.StreamingQueryManagerCommandResult.StreamingQueryInstance
@@ -1400,7 +1310,7 @@ export type StreamingQueryManagerCommandResult_StreamingQueryInstance = Message<
  * Use `create(StreamingQueryManagerCommandResult_StreamingQueryInstanceSchema)` to create a new message.
  */
 export const StreamingQueryManagerCommandResult_StreamingQueryInstanceSchema: GenMessage<StreamingQueryManagerCommandResult_StreamingQueryInstance> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 29, 1);
+  messageDesc(file_spark_connect, 27, 1);
 
 /**
  * @generated from message spark.connect.StreamingQueryListenerBusCommand
@@ -1429,7 +1339,7 @@ export type StreamingQueryListenerBusCommand = Message<"spark.connect.StreamingQ
  * Use `create(StreamingQueryListenerBusCommandSchema)` to create a new message.
  */
 export const StreamingQueryListenerBusCommandSchema: GenMessage<StreamingQueryListenerBusCommand> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 30);
+  messageDesc(file_spark_connect, 28);
 
 /**
  * @generated from message spark.connect.StreamingQueryListenerEvent
@@ -1451,7 +1361,7 @@ export type StreamingQueryListenerEvent = Message<"spark.connect.StreamingQueryL
  * Use `create(StreamingQueryListenerEventSchema)` to create a new message.
  */
 export const StreamingQueryListenerEventSchema: GenMessage<StreamingQueryListenerEvent> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 31);
+  messageDesc(file_spark_connect, 29);
 
 /**
  * @generated from message spark.connect.StreamingQueryListenerEventsResult
@@ -1473,7 +1383,7 @@ export type StreamingQueryListenerEventsResult = Message<"spark.connect.Streamin
  * Use `create(StreamingQueryListenerEventsResultSchema)` to create a new message.
  */
 export const StreamingQueryListenerEventsResultSchema: GenMessage<StreamingQueryListenerEventsResult> = /*@__PURE__*/
-  messageDesc(file_spark_connect, 32);
+  messageDesc(file_spark_connect, 30);
 
 /**
  * @generated from enum spark.connect.StreamingQueryEventType
@@ -1538,14 +1448,6 @@ export const SparkConnectService: GenService<{
     methodKind: "unary";
     input: typeof ConfigRequestSchema;
     output: typeof ConfigResponseSchema;
-  },
-  /**
-   * @generated from rpc spark.connect.SparkConnectService.Interrupt
-   */
-  interrupt: {
-    methodKind: "unary";
-    input: typeof InterruptRequestSchema;
-    output: typeof InterruptResponseSchema;
   },
   /**
    * @generated from rpc spark.connect.SparkConnectService.ReleaseSession
