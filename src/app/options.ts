@@ -97,6 +97,32 @@ export const OPTIONS = {
     description: 'Name of this process among several of a stage (cluster profile).',
   }),
 
+  metricsEngine: choice({
+    default: 'embedded',
+    choices: ['embedded', 'spark'],
+    description:
+      'Who computes the windows. embedded: the metrics stage itself. ' +
+      'spark: Apache Spark 4 over Spark Connect (cluster profile).',
+  }),
+  sparkUrl: url({
+    schemes: ['http', 'https'],
+    shown: 'http://127.0.0.1:15002',
+    description: 'Spark Connect server of --metrics-engine spark.',
+  }),
+  sparkCheckpoint: text({
+    default: null,
+    shown: '<data-dir>/cluster/spark/checkpoints',
+    unit: 'folder',
+    description: 'Where Spark keeps its state: a path or URL that its driver and all executors reach.',
+  }),
+  sparkPartitions: integer({
+    default: 2,
+    min: 1,
+    max: 1_000,
+    unit: 'tasks',
+    description: 'Tasks that aggregate in Spark. What it was first started with stays, as long as its state.',
+  }),
+
   capture: choice({
     default: 'logical',
     choices: ['logical', 'polling'],

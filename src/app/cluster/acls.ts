@@ -1,5 +1,11 @@
 // What each Kafka user may do. Everything else is refused: the brokers deny by default.
-import { CAPTURE_STATE_TOPIC, CAPTURED_TOPICS, EVENT_TOPICS, TOPICS } from '../../contracts/topics.ts';
+import {
+  CAPTURE_STATE_TOPIC,
+  CAPTURED_TOPICS,
+  EVENT_TOPICS,
+  SPARK_WINDOWS_TOPIC,
+  TOPICS,
+} from '../../contracts/topics.ts';
 import type { Rule } from '../../stores/broker/kafka-acls.ts';
 import { CLUSTER_TOPICS } from '../profiles/cluster.ts';
 
@@ -33,11 +39,14 @@ export const RIGHTS: Readonly<Record<string, Rights>> = {
   },
   'instashop-loader': { reads: EVENT_TOPICS, writes: [deadLetters], groups: ['loader'] },
   'instashop-metrics': {
-    reads: EVENT_TOPICS,
-    writes: [metrics, deadLetters],
+    reads: [...EVENT_TOPICS, SPARK_WINDOWS_TOPIC],
+    // The last one to see whether it still owns the metrics.
+    writes: [metrics, deadLetters, SPARK_WINDOWS_TOPIC],
     groups: ['metrics'],
     owners: ['instashop-metrics'],
   },
+  /** Not a stage: Spark's driver and executors. */
+  'instashop-spark': { reads: EVENT_TOPICS, writes: [SPARK_WINDOWS_TOPIC] },
   'instashop-publisher': { reads: [metrics, stageHealth], writes: [deadLetters], groups: ['publisher'] },
   'instashop-dashboard': {},
   'instashop-operator': {

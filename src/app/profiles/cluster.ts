@@ -1,6 +1,6 @@
 // The cluster profile: Kafka, Redis and PostgreSQL servers, each stage with the rights of its own users.
 import { hostname } from 'node:os';
-import { CAPTURE_STATE_TOPIC, TOPICS } from '../../contracts/topics.ts';
+import { CAPTURE_STATE_TOPIC, SPARK_WINDOWS_TOPIC, TOPICS } from '../../contracts/topics.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
@@ -123,13 +123,12 @@ export async function openCluster({ options, clock, log }: ProfileParts): Promis
         mainCurrency: options.mainCurrency,
       });
     }),
-    metrics: async () =>
-      metricsStage({
-        broker: await broker('metrics'),
-        clock,
-        log: log.child('metrics'),
-        dir: dir('metrics'),
-      }),
+    metrics: async () => {
+      const parts = { broker: await broker('metrics'), clock, log: log.child('metrics') };
+      if (options.metricsEngine === 'embedded') return metricsStage({ ...parts, dir: dir('metrics') });
+      const { sparkMetrics } = await import('./spark.ts');
+      return sparkMetrics(options, { ...parts, dir: dir('metrics-spark') });
+    },
     close: () => kept.close(),
   };
   return {
@@ -143,7 +142,7 @@ export async function openCluster({ options, clock, log }: ProfileParts): Promis
 }
 
 /** All topics, those that only a cluster has included. */
-export const CLUSTER_TOPICS = [...Object.values(TOPICS), CAPTURE_STATE_TOPIC];
+export const CLUSTER_TOPICS = [...Object.values(TOPICS), CAPTURE_STATE_TOPIC, SPARK_WINDOWS_TOPIC];
 
 /** The loader makes the tables, everybody else reads them: before they are there, asks again. */
 async function openWarehouse(options: Options, urls: ClusterUrls, user: ClusterUser, clock: Clock) {

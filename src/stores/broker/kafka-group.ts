@@ -21,11 +21,11 @@ import { Wake } from './wake.ts';
 /** The least that brokers allow by default: after so long without a heartbeat a member counts as dead. */
 const SESSION_MS = 6_000;
 const HEARTBEAT_MS = 1_500;
-/** How long the others wait for a member to join again. */
-const REBALANCE_MS = 30_000;
+/** How long the others wait for a member to join again: also for one that died while it joined. */
+const REBALANCE_MS = 10_000;
 const JOIN_TIMEOUT_MS = REBALANCE_MS + 5_000;
 /** So long a batch in hand may take before its partitions are given up all the same. */
-const HAND_OVER_MS = 20_000;
+const HAND_OVER_MS = 6_000;
 /** So long a reader whose signal aborted may take to finish its batch before it leaves the group. */
 const LAST_BATCH_MS = 5_000;
 const COMMIT_MS = 30_000;
