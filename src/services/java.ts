@@ -24,8 +24,8 @@ const INSTEAD = {
 const remedyOf = (server: keyof typeof INSTEAD): string => `${INSTALL} ${INSTEAD[server]}`;
 
 /**
- * The Java of JAVA_HOME, else of the path, for a server of this name. Rejects with a UserError where there is none or it
- * is too old.
+ * The Java of JAVA_HOME, else of the path, for a server of this name. Rejects with a UserError where there is none or
+ * it is too old.
  */
 export function findJava(
   server: keyof typeof INSTEAD,

@@ -1,5 +1,5 @@
-// What runs Spark: its jars from Maven Central as a folder that workers take for SPARK_HOME, a Java, and a class archive
-// that halves the time of a start.
+// What runs Spark: its jars from Maven Central as a folder that workers take for SPARK_HOME, a Java, and a class
+// archive that halves the time of a start.
 import { hash } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -1,7 +1,7 @@
 /** A process's log is bounded: two files of this size. */
 const LOG_SIZE = '8MB';
 
-/** Logging (log4j 2) of a process into this file, as a properties file. Who makes a wrong call is told by its answer. */
+/** Logging (log4j 2) of a process into this file, as a properties file. Who calls wrongly is told by the answer. */
 export const loggingText = (file: string): string => `status = warn
 appender.file.type = RollingFile
 appender.file.name = file

@@ -150,6 +150,10 @@ const QUERY_SETTINGS: Settings = {
   'spark.sql.streaming.stateStore.providerClass':
     'org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider',
   'spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled': 'true',
+  // Local files by plain Java: Spark's and Hadoop's usual way forks `readlink` and `chmod` some 40 times a batch.
+  'spark.sql.streaming.checkpointFileManagerClass':
+    'org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager',
+  'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
   // Above so many groups a batch with collect_set sorts; the default is 128.
   'spark.sql.objectHashAggregate.sortBased.fallbackThreshold': '100000',
 };
