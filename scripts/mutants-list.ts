@@ -281,4 +281,14 @@ export const MUTANTS: readonly Mutant[] = [
       name: 'shared by several, and frozen in the middle of an append: each item stands in the log once',
     },
   },
+  {
+    name: 'a Spark server that was restarted passes for the one before',
+    file: `${METRICS}/spark/connect/channel.ts`,
+    replace: '{ clientObservedServerSideSessionId: observed }',
+    by: '{}',
+    test: {
+      file: `${METRICS}/spark/connect/session.test.ts`,
+      name: 'carry the token, the session and the user, and then what the server called the session',
+    },
+  },
 ];
