@@ -1,7 +1,7 @@
 // Reads what .proto files say of the wire: of each message its fields, of each enum its values, of each service its
 // calls. Options, comments and reserved numbers are skipped; syntax this does not know is a fault.
 
-/** `spark.connect.Read.DataSource` → its lines: `format = 1: optional string`, `path = 11: string in sink_destination`. */
+/** `spark.connect.Read.DataSource` → its lines: `format = 1: optional string`, `path = 11: string in <oneof>`. */
 export type ProtoContract = ReadonlyMap<string, readonly string[]>;
 
 const SCALARS = new Set(
