@@ -1,44 +1,14 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { METRICS } from '../src/contracts/metrics.ts';
 import { type Random, seededRandom } from '../src/lib/random.ts';
-import type { Accounting, LedgerSums } from '../src/stages/metrics/engine.ts';
+import type { Accounting } from '../src/stages/metrics/engine.ts';
 import { topicPartition } from '../src/stores/broker/broker.ts';
-import { type Driven, drive, recordsOf } from './support/golden/drive.ts';
-import { type Expected, type Line, naive, withoutZeros } from './support/golden/naive.ts';
+import { drive, recordsOf } from './support/golden/drive.ts';
+import { expectedOf, inputOf, shownOf } from './support/golden/files.ts';
+import { type Line, naive } from './support/golden/naive.ts';
+import { ledgerOf, salesOf } from './support/golden/sales-ledger.ts';
 import { GOLDEN_SETS } from './support/golden/sets.ts';
-
-const rows = (folder: string, set: string): unknown[] =>
-  readFileSync(new URL(`golden/${folder}/${set}.ndjson`, import.meta.url), 'utf8')
-    .trim()
-    .split('\n')
-    .map((row) => JSON.parse(row));
-
-const inputOf = (set: string): readonly Line[] => rows('inputs', set) as Line[];
-function expectedOf(set: string): Expected {
-  const [counts, ...windows] = rows('expected', set);
-  return { ...(counts as Expected), windows: Object.fromEntries(windows as [string, unknown][]) };
-}
-
-/** What was driven, in the expected file's shape; every window must have been closed. */
-function shownOf({ values, accounting }: Driven): Expected {
-  const total = (fate: string) =>
-    accounting.events.reduce((sum, row) => (row.fate === fate ? sum + row.count : sum), 0);
-  const windows = [...values].map(([key, value]) => {
-    assert.equal(value.state, 'closed', key);
-    const { labels, events, newest_event_time, newest_committed_at } = value;
-    return [
-      key,
-      { labels, values: withoutZeros(value.values), events, newest_event_time, newest_committed_at },
-    ] as const;
-  });
-  return {
-    quarantined: total('quarantined'),
-    too_late: total('too_late'),
-    windows: Object.fromEntries(windows.sort(([a], [b]) => (a < b ? -1 : 1))),
-  };
-}
 
 /** Another order in which a reader may meet the partitions: within each the order stays, none runs far ahead. */
 function interleaved(lines: readonly Line[], random: Random): readonly Line[] {
@@ -119,38 +89,3 @@ const withoutWindowsLeft = ({ offsets, windows, tooLate, quarantined, events }: 
   quarantined,
   events,
 });
-
-/** Net rows and cents per day, currency and status over everything read. */
-function salesOf({ windows, tooLate, quarantined }: Accounting): Record<string, [number, number]> {
-  const net: Record<string, [number, number]> = {};
-  const all: LedgerSums[] = [windows, tooLate, quarantined];
-  for (const row of all.flatMap(({ sales }) => sales)) {
-    add(net, `${row.day} ${row.currency} ${row.status} in`, row.entered, row.enteredMinor);
-    add(net, `${row.day} ${row.currency} ${row.status} out`, row.left, row.leftMinor);
-  }
-  return net;
-}
-
-/** The same straight from the log. */
-function ledgerOf(lines: readonly Line[]): Record<string, [number, number]> {
-  const net: Record<string, [number, number]> = {};
-  const known = ['completed', 'pending', 'failed', 'refunded', 'cancelled'];
-  for (const { topic, event } of lines) {
-    if (topic !== 'transactions' || event['op'] === 'items_changed') continue;
-    const day = new Date(event['event_time'] as number).toISOString().slice(0, 10);
-    const enter = (status: unknown, minor: unknown, way: string) => {
-      if (status === null || status === 'deleted' || status === 'withdrawn') return;
-      const name = known.includes(String(status)) ? status : 'other';
-      add(net, `${day} ${event['currency']} ${name} ${way}`, 1, minor as number);
-    };
-    enter(event['status'], event['total_amount_minor'], 'in');
-    enter(event['previous_status'], event['previous_total_amount_minor'], 'out');
-  }
-  return net;
-}
-
-function add(net: Record<string, [number, number]>, key: string, rowsBy: number, minor: number): void {
-  if (rowsBy === 0) return;
-  const [count, sum] = net[key] ?? [0, 0];
-  net[key] = [count + rowsBy, sum + minor];
-}

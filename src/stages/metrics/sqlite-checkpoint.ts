@@ -48,8 +48,8 @@ const fingerprint = (definitions: readonly MetricDefinition[]): string =>
   hash('sha256', JSON.stringify(definitions));
 
 /**
- * Opens (and makes) the checkpoint in `dir` and takes it over from whoever had it open. `engine`: whose state it is, for
- * one engine cannot go on from what another has saved.
+ * Opens (and makes) the checkpoint in `dir` and takes it over from whoever had it open. `engine`: whose state it is,
+ * for one engine cannot go on from what another has saved.
  */
 export function openSqliteCheckpoint(
   dir: string,

@@ -1,9 +1,9 @@
 // Which batches of the query are read whole. A state of whole batches, and of nothing after them, is a cut: there the
 // windows, and what was read in all, belong together, and only there they may be saved.
 //
-// Batches are written one after the other. So a partition in which a row of a later batch was read holds no more rows of
-// those before it; neither does one that was read up to the end it had after such a row was seen anywhere, or after the
-// query had said that it was done.
+// Batches are written one after the other. So a partition in which a row of a later batch was read has no more rows of
+// those before it; neither does one that was read up to the end it had after such a row was seen anywhere, or after
+// the query had said that it was done.
 import type { SparkRow } from './row.ts';
 
 /** Rows kept back for a cut; when there are more, this cut is given up. */

@@ -57,7 +57,7 @@ export class SparkWindows {
     }
   }
 
-  /** Takes a row of a window that is kept, unless a newer one of its key was taken. Throws where it fits no definition. */
+  /** Takes a row of a window that is kept, unless a newer one of its key was. Throws where it fits no definition. */
   take(row: SparkRow, watermark: number): void {
     const shown = this.#shown.get(row.definition);
     if (shown?.definition.slots.length !== row.values.length || shown.places.length !== row.key.length) {
