@@ -8,7 +8,7 @@ import {
 import { HEADERS } from '../../../contracts/topics.ts';
 import type { Program } from '../compile.ts';
 import { STAGE_NAME } from '../engine.ts';
-import { byTopic, conditionsSql, quoted } from './sql-text.ts';
+import { byTopic, conditionsSql, eventField, quoted } from './sql-text.ts';
 import { parseSql, problemSql, REASON_SQL } from './validity-sql.ts';
 
 /**
@@ -34,9 +34,9 @@ export const recordsSql = (): string => `SELECT topic, partition, offset, unix_m
   CAST(${header(HEADERS.replayFor)} AS STRING) AS replay_for
   FROM kafka`;
 
-/** Records with the parsed event (`e`) and its `problem`. */
+/** Records with the parsed event (`parsed`) and its `problem`. */
 export const judgedSql = (program: Program): string =>
-  `SELECT *, ${problemSql(program)} AS problem FROM (SELECT *, ${parseSql(program)} AS e FROM records)`;
+  `SELECT *, ${problemSql(program)} AS problem FROM (SELECT *, ${parseSql(program)} AS parsed FROM records)`;
 
 /** When some definition takes the event, its values read. */
 export const takenSql = (definitions: readonly MetricDefinition[], { topics }: Program): string => {
@@ -62,7 +62,7 @@ export function fatesSql(program: Program, definitions: readonly MetricDefinitio
   const endOf = (time: string) => `${time} - pmod(${time}, ${windowMs}) + ${windowMs}`;
   const times = `SELECT *, problem IS NULL AND (replay_for IS NULL OR ours) AS readable FROM
     (SELECT *, coalesce(replay_for = ${quoted(STAGE_NAME)}, false) AS ours FROM judged)`;
-  const read = (field: string) => `CASE WHEN readable THEN CAST(e.${field} AS BIGINT) END`;
+  const read = (field: string) => `CASE WHEN readable THEN CAST(${eventField(field)} AS BIGINT) END`;
   const values = `SELECT *, ${read('event_time')} AS time, ${read('captured_at')} AS captured,
     ${read('committed_at')} AS committed, readable AND ${takenSql(definitions, program)} AS takes FROM (${times})`;
   const ahead = `SELECT *, time - captured AS ahead, ${endOf('time')} AS window_end,

@@ -5,8 +5,8 @@ import type { Field } from '../fields.ts';
 /** A text as a literal. */
 export const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
-/** A field of the parsed event (column `e`). */
-export const eventField = (name: string): string => `e.\`${name}\``;
+/** A field of the parsed event (column `parsed`). */
+export const eventField = (name: string): string => `parsed.e.\`${name}\``;
 
 /** A literal of a kind; numbers of events are DOUBLE, as JavaScript has them. */
 const literal = (value: string | number | boolean): string =>

@@ -28,7 +28,11 @@ const JSON_OPTIONS = {
   allowNonNumericNumbers: 'false',
 } as const;
 
-/** Parses column `text` into a STRUCT with every field that the program reads of any topic, and `not_read`. */
+/**
+ * Parses column `text` into a STRUCT: `e`, with every field that the program reads of any topic, `whole`, and
+ * `not_read` where something could not be read. Spark's parser stops where the value ends, whatever follows; so the
+ * text is read as a field of an object that has another one after it.
+ */
 export function parseSql({ topics }: Program): string {
   const types = new Map<string, string>();
   for (const { topic, fields } of topics.values()) {
@@ -38,12 +42,13 @@ export function parseSql({ topics }: Program): string {
       types.set(name, known);
     }
   }
-  const columns = [...types].map(([name, type]) => `\`${name}\` ${type}`);
+  const fields = [...types].map(([name, type]) => `\`${name}\`: ${type}`);
+  const columns = `e STRUCT<${fields.join(', ')}>, whole BOOLEAN, not_read STRING`;
   const options = Object.entries(JSON_OPTIONS).map((option) => option.map(quoted).join(', '));
-  return `from_json(text, ${quoted([...columns, 'not_read STRING'].join(', '))}, map(${options.join(', ')}))`;
+  return `from_json(concat('{"e":', text, ',"whole":true}'), ${quoted(columns)}, map(${options.join(', ')}))`;
 }
 
-/** What is wrong with the record (columns `topic`, `text`, `e`), or null. */
+/** What is wrong with the record (columns `topic`, `text`, `parsed`), or null. */
 export function problemSql({ topics }: Program): string {
   const all = [...topics.values()];
   const fine = byTopic(
@@ -54,15 +59,19 @@ export function problemSql({ topics }: Program): string {
     new Map(all.map(({ topic, fields }) => [topic, firstProblem(fields)])),
     quoted(NO_OBJECT),
   );
-  // A lambda, so that the text is parsed once for all the questions asked of it.
-  const looked = `transform(array(try_parse_json(text)), j -> CASE
-    WHEN j IS NULL OR NOT is_valid_utf8(text) THEN ${quoted(NOT_JSON)}
-    WHEN NOT startswith(schema_of_variant(j), 'OBJECT<') THEN ${quoted(NO_OBJECT)}
+  // A lambda, so that the text is parsed once for all the questions asked of it: as the first of two in a list.
+  const type = `schema_of_variant(${VALUE})`;
+  const looked = `transform(array(try_parse_json(concat('[', text, ',"whole"]'))), j -> CASE
+    WHEN j IS NULL OR NOT is_valid_utf8(text) OR coalesce(try_variant_get(j, '$[1]', 'string'), '') <> 'whole'
+      OR variant_get(j, '$[2]', 'variant') IS NOT NULL THEN ${quoted(NOT_JSON)}
+    WHEN NOT (startswith(${type}, 'OBJECT<') OR startswith(${type}, 'ARRAY<')) THEN ${quoted(NO_OBJECT)}
     ELSE ${exact} END)[0]`;
-  const quick = `e.not_read IS NULL AND is_valid_utf8(text) AND startswith(text, '{') AND endswith(text, '}')
+  const quick = `parsed.not_read IS NULL AND parsed.whole AND is_valid_utf8(text) AND startswith(text, '{')
     AND ${fine}`;
   return `CASE WHEN coalesce(${quick}, false) THEN CAST(NULL AS STRING) ELSE ${looked} END`;
 }
+
+const VALUE = `variant_get(j, '$[0]', 'variant')`;
 
 /** Why it was refused, of a record with a `problem`. */
 export const REASON_SQL = `CASE problem WHEN ${quoted(NOT_JSON)} THEN 'invalid_json' ELSE 'schema' END`;
@@ -70,7 +79,8 @@ export const REASON_SQL = `CASE problem WHEN ${quoted(NOT_JSON)} THEN 'invalid_j
 /** The quick check of a field: a BOOLEAN, null for false. */
 function isFine(field: Field): string {
   const value = eventField(field.name);
-  const named = `contains(text, ${quoted(JSON.stringify(field.name))})`;
+  // As our writers put it. Another way to write it is looked at again, below.
+  const named = `contains(text, ${quoted(`${JSON.stringify(field.name)}:`)})`;
   const { nullable, optional } = field;
   if (nullable && optional) return `(${value} IS NULL OR ${isValueFine(field, value)})`;
   if (nullable) return `(${value} IS NULL AND ${named} OR ${isValueFine(field, value)})`;
@@ -99,9 +109,10 @@ const firstProblem = (fields: readonly Field[]): string =>
 function fieldProblem(field: Field): string {
   const { name, kind, nullable, optional, min, max, texts, pattern } = field;
   const wrong = (what: string) => quoted(`${name} ${what}`);
-  const value = `variant_get(j, ${quoted(`$.${name}`)}, 'variant')`;
+  const path = quoted(`$[0].${name}`);
+  const value = `variant_get(j, ${path}, 'variant')`;
   const type = `schema_of_variant(${value})`;
-  const as = (sqlType: string) => `try_variant_get(j, ${quoted(`$.${name}`)}, ${quoted(sqlType)})`;
+  const as = (sqlType: string) => `try_variant_get(j, ${path}, ${quoted(sqlType)})`;
   const isNull = nullable ? 'CAST(NULL AS STRING)' : wrong('is null');
   const missing = optional ? 'CAST(NULL AS STRING)' : wrong('is missing');
   const whens = [`WHEN ${value} IS NULL THEN ${missing}`, `WHEN ${type} = 'VOID' THEN ${isNull}`];
