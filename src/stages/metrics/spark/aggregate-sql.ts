@@ -178,9 +178,9 @@ function eventsSql(shape: Shape): string {
     );
     return [topic, `array(${whens.join(', ')})`];
   });
-  return `SELECT topic, partition, offset, CASE WHEN snapshot THEN 1D ELSE 0D END AS snapshots, parsed, day, class, back,
-    quarantined, time, committed, moves_ms, timestamp_millis(coalesce(moves_ms, 0)) AS moves, window_end, refused_until,
-    reason, message, ${slots.join(', ')}, ${byTopic(new Map(numbers), 'CAST(array() AS ARRAY<INT>)')} AS counters
+  return `SELECT topic, partition, offset, CASE WHEN snapshot THEN 1D ELSE 0D END AS snapshots, parsed, day, class,
+    back, quarantined, time, committed, moves_ms, timestamp_millis(coalesce(moves_ms, 0)) AS moves,
+    window_end, refused_until, reason, message, ${slots.join(', ')}, ${byTopic(new Map(numbers), 'CAST(array() AS ARRAY<INT>)')} AS counters
     FROM fates`;
 }
 
@@ -206,10 +206,6 @@ function rowsSql({ counters, slots, labels }: Shape): string {
     const whens = [...numbersOf].map(([sql, numbers]) => `WHEN i IN (${numbers.join(', ')}) THEN ${sql}`);
     return whens.length === 0 ? otherwise : `CASE ${whens.join(' ')} ELSE ${otherwise} END`;
   };
-  const until = {
-    window_end: 'timestamp_millis(window_end)',
-    refused_until: 'timestamp_millis(refused_until)',
-  };
   const sets = [...slots.columns.keys()].map((name) => {
     if (!name.startsWith('set')) return name;
     const has = ({ definition, shown }: Counter) =>
@@ -226,7 +222,7 @@ function rowsSql({ counters, slots, labels }: Shape): string {
   });
   const time = byCounter(({ name }) => (name === BOOKKEEPING.source ? 'moves_ms' : null), 'time');
   return `SELECT i, ${byCounter(({ key }) => key)} AS k,
-    ${byCounter((counter) => (counter.until === 'never' ? null : until[counter.until]), NEVER)} AS until,
+    ${byCounter(({ until }) => (until === 'never' ? null : `timestamp_millis(${until})`), NEVER)} AS until,
     offset, snapshots, ${time} AS time, committed, ${[...sets, ...names].join(', ')}
     FROM events LATERAL VIEW explode(counters) AS i WHERE i IS NOT NULL`;
 }

@@ -150,5 +150,7 @@ export function javaPattern(pattern: string): string {
 }
 
 /** A text that is grouped, shown or counted as distinct, as long as metrics look at. */
-export const clippedSql = (value: string): string =>
-  `CASE WHEN octet_length(${value}) > ${METRIC_TEXT_CHARS_MAX} THEN left(${value}, ${METRIC_TEXT_CHARS_MAX}) ELSE ${value} END`;
+export function clippedSql(value: string): string {
+  const max = METRIC_TEXT_CHARS_MAX;
+  return `CASE WHEN octet_length(${value}) > ${max} THEN left(${value}, ${max}) ELSE ${value} END`;
+}
