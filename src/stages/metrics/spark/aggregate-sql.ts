@@ -178,9 +178,10 @@ function eventsSql(shape: Shape): string {
     );
     return [topic, `array(${whens.join(', ')})`];
   });
-  return `SELECT topic, partition, offset, CASE WHEN snapshot THEN 1D ELSE 0D END AS snapshots, parsed, day, class,
-    back, quarantined, time, committed, moves_ms, timestamp_millis(coalesce(moves_ms, 0)) AS moves,
-    window_end, refused_until, reason, message, ${slots.join(', ')}, ${byTopic(new Map(numbers), 'CAST(array() AS ARRAY<INT>)')} AS counters
+  return `SELECT topic, partition, offset, CASE WHEN snapshot THEN 1D ELSE 0D END AS snapshots, parsed, day,
+    class, back, quarantined, time, committed, moves_ms, window_end, refused_until, reason, message,
+    timestamp_millis(coalesce(moves_ms, 0)) AS moves, ${slots.join(', ')},
+    ${byTopic(new Map(numbers), 'CAST(array() AS ARRAY<INT>)')} AS counters
     FROM fates`;
 }
 
