@@ -14,14 +14,8 @@ import { Emission } from '../../../src/stages/metrics/emission.ts';
 import type { Accounting } from '../../../src/stages/metrics/engine.ts';
 import { sourcesOf, topicsOf } from '../../../src/stages/metrics/sources.ts';
 import { Finisher, type FinisherMeta } from '../../../src/stages/metrics/spark/finisher.ts';
-import type { WindowsProgress } from '../../../src/stages/metrics/spark/query.ts';
 import { openSqliteCheckpoint, readAccounting } from '../../../src/stages/metrics/sqlite-checkpoint.ts';
-import {
-  type BrokerRecord,
-  type OutgoingRecord,
-  type TopicPartition,
-  topicPartition,
-} from '../../../src/stores/broker/broker.ts';
+import type { BrokerRecord, OutgoingRecord } from '../../../src/stores/broker/broker.ts';
 import { type MemoryBroker, memoryBroker } from '../memory-broker.ts';
 import type { Driven } from './drive.ts';
 import { SparkModel } from './spark-model.ts';
@@ -34,8 +28,8 @@ export interface SparkDrive {
   readonly crash?: number;
   /** Chance that a batch is written in part, and then again as a whole. */
   readonly rerun?: number;
-  /** Chance that the query's progress is heard after a batch. */
-  readonly hear?: number;
+  /** Chance that the query is seen at rest after a batch. */
+  readonly rest?: number;
   /** true: events come as they are counted, as in a running system. false: all wait from the beginning. */
   readonly live?: boolean;
   /** Told what each checkpoint says, as soon as it is saved. */
@@ -72,14 +66,14 @@ class SparkSystem {
     { length: SPARK_WINDOWS_TOPIC.partitions },
     () => [],
   );
-  #progress: WindowsProgress | null = null;
+  #isAtRest = false;
   #now = 1_000_000;
   #saves = 0;
 
   constructor(dir: string, records: readonly BrokerRecord[], options: SparkDrive) {
     this.#dir = dir;
     this.#records = records;
-    this.#options = { batch: 10, crash: 0, rerun: 0.2, hear: 0.5, live: false, onSave: () => {}, ...options };
+    this.#options = { batch: 10, crash: 0, rerun: 0.2, rest: 0.5, live: false, onSave: () => {}, ...options };
     this.#random = seededRandom(`spark/${options.seed}`);
   }
 
@@ -93,20 +87,20 @@ class SparkSystem {
       const some = this.#records.slice(i, i + batch);
       if (live) await this.#broker.append(some);
       const rows = model.batch(some, batchMs);
+      this.#isAtRest = false;
       if (this.#random.next() < this.#options.rerun) {
         await this.#write(rows.slice(0, this.#random.int(0, rows.length)));
       }
       await this.#write(rows);
-      this.#progress = null;
-      if (this.#random.next() < this.#options.hear) this.#hear(this.#records.slice(0, i + batch));
+      this.#isAtRest = this.#random.next() < this.#options.rest;
       await this.#finish();
     }
     return await this.#end();
   }
 
-  /** The last batch is heard of; time passes. */
+  /** Nothing more comes; time passes. */
   async #end(): Promise<Driven> {
-    this.#hear(this.#records);
+    this.#isAtRest = true;
     await this.#readAll();
     await this.#pass(90);
     const accounting = this.#accounting();
@@ -133,17 +127,6 @@ class SparkSystem {
 
   #accounting(): Accounting {
     return readAccounting(this.#dir)!;
-  }
-
-  #hear(counted: readonly BrokerRecord[]): void {
-    const ends = topicsOf(METRICS).flatMap((topic) =>
-      [0, 1, 2, 3, 4, 5].map((partition): [TopicPartition, number] => [topicPartition(topic, partition), 0]),
-    );
-    const endOffsets = new Map(ends);
-    for (const { topic, partition, offset } of counted) {
-      endOffsets.set(topicPartition(topic, partition), offset + 1);
-    }
-    this.#progress = { endOffsets };
   }
 
   /** Spark writes; meanwhile the finisher reads what there is, or not. */
@@ -245,7 +228,7 @@ class SparkSystem {
     this.#finisher = new Finisher({
       broker: this.#broker,
       claim: { append: (records) => this.#broker.append(records) },
-      query: { progress: () => this.#progress },
+      query: { isAtRest: async () => this.#isAtRest },
       definitions: METRICS,
       generation: GENERATION,
       sources,

@@ -47,8 +47,6 @@ export class Books {
   readonly ledgers = new Ledgers();
   /** Place after the newest record counted, by partition of the event topics. */
   readonly next = new Map<TopicPartition, number>();
-  /** The newest batch that has told where it read to. */
-  toldBatch: number;
   /** Records counted since the start. */
   records = 0;
   readonly #definitions: ReadonlyMap<string, CompiledDefinition>;
@@ -62,11 +60,9 @@ export class Books {
     windowMs: number,
     sources: readonly SourceStart[],
     state: CheckpointState | null,
-    batch: number,
   ) {
     this.#definitions = definitions;
     this.#windowMs = windowMs;
-    this.toldBatch = batch;
     for (const { topic, partition, nextOffset } of sources) {
       this.next.set(topicPartition(topic, partition), nextOffset);
     }
@@ -85,7 +81,6 @@ export class Books {
   source(row: SparkRow): TopicPartition {
     const [topic, partition, day, name] = row.key as readonly [string, string, string, SourceClass];
     const source = topicPartition(topic, Number(partition));
-    this.toldBatch = Math.max(this.toldBatch, row.batchMs);
     this.next.set(source, Math.max(this.next.get(source) ?? 0, (row.values[0] ?? -1) + 1));
     const grown = this.#grown(row);
     if (grown === null) return source;

@@ -3,7 +3,7 @@
 //
 // Batches are written one after the other. So a partition in which a row of a later batch was read has no more rows of
 // those before it; neither does one that was read up to the end it had after such a row was seen anywhere, or after
-// the query had said that it was done.
+// the query was at rest.
 import type { SparkRow } from './row.ts';
 
 /** Rows kept back for a cut; when there are more, this cut is given up. */
@@ -12,10 +12,8 @@ const KEPT_BACK_MAX = 20_000;
 export interface Look {
   /** By partition: the place after its newest record. */
   readonly ends: readonly number[];
-  /** `newest` as it was before the ends were looked at, minus one: batches up to there were written then. */
+  /** Batches up to this one were done before the ends were looked at. */
   readonly through: number;
-  /** Asked when the ends are reached: whether the newest batch that was read was done when they were looked at. */
-  isNewestDone(): boolean;
 }
 
 export class Cut {
@@ -78,8 +76,7 @@ export class Cut {
     const look = this.#look;
     if (look === null || look.ends.some((end, partition) => this.#next[partition]! < end)) return;
     this.#look = null;
-    const through = look.isNewestDone() ? this.#newest : look.through;
-    for (let i = 0; i < this.#whole.length; i++) this.#whole[i] = Math.max(this.#whole[i]!, through);
+    for (let i = 0; i < this.#whole.length; i++) this.#whole[i] = Math.max(this.#whole[i]!, look.through);
   }
 
   /** From now on what is later than all that was read so far is kept back. */

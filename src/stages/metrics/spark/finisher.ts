@@ -17,7 +17,7 @@ import { Watermark, type WatermarkState } from '../watermark.ts';
 import type { RunningEngine } from '../work.ts';
 import { Books } from './books.ts';
 import { Cut } from './cut.ts';
-import type { WindowsProgress, WindowsQuery } from './query.ts';
+import type { WindowsQuery } from './query.ts';
 import { refusedLetters } from './refused.ts';
 import { BOOKKEEPING, parseSparkRow, type SparkRow } from './row.ts';
 import { SparkWindows } from './spark-windows.ts';
@@ -49,7 +49,7 @@ export interface FinisherMeta {
 export interface FinisherOptions {
   readonly broker: Pick<Broker, 'read' | 'partitions'>;
   readonly claim: Pick<Claim, 'append'>;
-  readonly query: Pick<WindowsQuery, 'progress'>;
+  readonly query: Pick<WindowsQuery, 'isAtRest'>;
   readonly definitions: readonly MetricDefinition[];
   readonly generation: string;
   /** Every partition of the event topics. */
@@ -88,7 +88,7 @@ export class Finisher implements RunningEngine {
     this.#prefix = `${generation}|`;
     this.#cut = new Cut(start.rows.next, start.rows.batch);
     const byName = new Map(this.#program.definitions.map((definition) => [definition.name, definition]));
-    this.#books = new Books(byName, this.#program.windowMs, sources, state, start.rows.batch);
+    this.#books = new Books(byName, this.#program.windowMs, sources, state);
     this.#windows = new SparkWindows(this.#program, definitions, this.#books.ledgers);
     this.#watermark = new Watermark(now, meta?.watermark);
     this.#late = meta?.figures?.late ?? 0;
@@ -197,33 +197,17 @@ export class Finisher implements RunningEngine {
    * next `take` or `pass`.
    */
   async look(now: number): Promise<void> {
-    const cut = this.#cut;
-    const progress = this.#options.query.progress();
-    const isNewestDone = () => progress !== null && this.#isNewestDone(progress);
-    const through = cut.newest - 1;
-    const isWanted = cut.isLookWanted && (through > cut.whole || isNewestDone());
     const isLagWanted = now - this.#lagsAt >= LAG_INTERVAL_MS;
-    await Promise.all([
-      isWanted && this.#rowEnds().then((ends) => cut.look({ ends, through, isNewestDone })),
-      isLagWanted && this.#lookAtLags(now),
-    ]);
+    await Promise.all([this.#cut.isLookWanted && this.#lookAtRows(), isLagWanted && this.#lookAtLags(now)]);
   }
 
-  /**
-   * Whether all that was read is of batches that were done at this progress: nothing that a later batch tells was read,
-   * and the newest batch of which anything was read has told (each batch tells of at least one partition).
-   */
-  #isNewestDone({ endOffsets }: WindowsProgress): boolean {
-    const { next, toldBatch } = this.#books;
-    return (
-      toldBatch === this.#cut.newest &&
-      [...endOffsets].every(([source, end]) => (next.get(source) ?? 0) <= end)
-    );
-  }
-
-  async #rowEnds(): Promise<readonly number[]> {
+  async #lookAtRows(): Promise<void> {
+    const { newest } = this.#cut;
+    // A row of the newest batch was read, so those before it are done; it is, too, once the query rests after that.
+    const through = (await this.#options.query.isAtRest()) ? newest : newest - 1;
+    if (through <= this.#cut.whole) return;
     const states = await this.#options.broker.partitions(SPARK_WINDOWS_TOPIC.name);
-    return states.map((state) => waiting(state, 0));
+    this.#cut.look({ ends: states.map((state) => waiting(state, 0)), through });
   }
 
   async #lookAtLags(now: number): Promise<void> {

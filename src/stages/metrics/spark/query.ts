@@ -1,12 +1,4 @@
 // The port to the streaming query: what the rest of the stage asks of whoever runs it.
-import type { TopicPartition } from '../../../stores/broker/broker.ts';
-
-/** The newest batch that is done: all its rows are in topic `spark_windows`. */
-export interface WindowsProgress {
-  /** Up to where the event topics are counted, exclusive; all their partitions. */
-  readonly endOffsets: ReadonlyMap<TopicPartition, number>;
-}
-
 export interface QueryRun {
   /** Stands in every row; letters and digits. The query's own checkpoint is one a generation, never shared. */
   readonly generation: string;
@@ -25,8 +17,12 @@ export interface WindowsQuery {
    * where that cannot help, and with what `mayStart` rejects with. It may be called again after it has settled.
    */
   run(run: QueryRun): Promise<void>;
-  /** Of the generation that runs, as last heard; null before anything was heard, also after it was started again. */
-  progress(): WindowsProgress | null;
+  /**
+   * Whether at some moment after this call no batch was under way, nor one that was begun and must be run again: all
+   * rows that were in the topic at the call are then of batches that are done. false where that cannot be told; it
+   * matters when nothing more comes. (Spark's status says so: it waits for data, or for the next trigger.)
+   */
+  isAtRest(): Promise<boolean>;
   /** For the stage's health, by name. */
   figures(): Readonly<Record<string, number>>;
 }

@@ -5,7 +5,6 @@ import { UserError } from '../../../lib/errors.ts';
 import { eventId } from '../../../lib/ids.ts';
 import type { Log } from '../../../lib/log.ts';
 import { isRetryable } from '../../../lib/retry.ts';
-import { type TopicPartition, topicPartition } from '../../../stores/broker/broker.ts';
 import {
   type QueryFailure,
   type QueryProgress,
@@ -15,7 +14,7 @@ import {
   type Trigger,
 } from './connect/connect.ts';
 import { PLAN_SETTINGS, PLAN_VERSION, sparkPlan } from './plan.ts';
-import type { QueryRun, WindowsProgress, WindowsQuery } from './query.ts';
+import type { QueryRun, WindowsQuery } from './query.ts';
 
 export interface SparkQueryOptions {
   /** Of Spark Connect: http://host:port. */
@@ -49,6 +48,11 @@ const BACK_OFF_MS = 500;
 const BACK_OFF_MS_MAX = 10_000;
 /** When we end, the query may finish what it has under way for so long. */
 const STOP_MS = 10_000;
+/**
+ * What Spark says of a query between two batches: it has nothing to run again either, for that would come first, under
+ * other names.
+ */
+const AT_REST = /^(Waiting for (data to arrive|next trigger)|Getting offsets from )/;
 /** Session ids that one server may have used up before another one is asked for: each stands for an hour's silence. */
 const SESSIONS_MAX = 100;
 
@@ -60,6 +64,7 @@ export function sparkQuery(options: SparkQueryOptions): WindowsQuery {
 class SparkQuery implements WindowsQuery {
   readonly planVersion = PLAN_VERSION;
   readonly #options: SparkQueryOptions;
+  #query: StreamingQuery | null = null;
   #progress: QueryProgress | null = null;
   #restarts = 0;
   /** Sessions of ours that the server has let expire. */
@@ -88,9 +93,9 @@ class SparkQuery implements WindowsQuery {
     }
   }
 
-  progress(): WindowsProgress | null {
-    const offsets = this.#progress?.sources[0]?.endOffset;
-    return offsets == null ? null : { endOffsets: offsetsOf(offsets) };
+  async isAtRest(): Promise<boolean> {
+    const status = await this.#query?.status().catch(() => null);
+    return status?.isActive === true && AT_REST.test(status.message);
   }
 
   figures(): Readonly<Record<string, number>> {
@@ -116,6 +121,7 @@ class SparkQuery implements WindowsQuery {
     let query: StreamingQuery | null = null;
     try {
       query = await this.#take(session, run);
+      this.#query = query;
       while (!signal.aborted) {
         const ended = await untilAborted(query.awaitTermination(POLL_MS, { signal }), signal);
         if (ended) throw stopped(await query.exception());
@@ -127,6 +133,7 @@ class SparkQuery implements WindowsQuery {
     } catch (error) {
       if (!signal.aborted) throw await this.#fault(error, query);
     } finally {
+      this.#query = null;
       if (signal.aborted) await this.#giveBack(session, run);
       else await session.close();
     }
@@ -235,15 +242,4 @@ function stopped(failure: QueryFailure | null): Error {
     );
   }
   return Object.assign(new Error(`the Spark query ended: ${first}`), { retryable: true });
-}
-
-function offsetsOf(offsets: unknown): ReadonlyMap<TopicPartition, number> {
-  const topics = Object.entries(offsets as Readonly<Record<string, Readonly<Record<string, number>>>>);
-  return new Map(
-    topics.flatMap(([topic, partitions]) =>
-      Object.entries(partitions).map(
-        ([partition, offset]) => [topicPartition(topic, Number(partition)), offset] as const,
-      ),
-    ),
-  );
 }
