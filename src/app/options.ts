@@ -123,6 +123,57 @@ export const OPTIONS = {
     description: 'Tasks that aggregate in Spark. What it was first started with stays, as long as its state.',
   }),
 
+  sparkWorkers: integer({
+    default: 1,
+    min: 1,
+    max: 20,
+    unit: 'processes',
+    description: 'Spark workers that `cluster up` starts, each with one executor.',
+  }),
+  sparkCores: integer({
+    default: 4,
+    min: 2,
+    max: 64,
+    unit: 'tasks',
+    description: 'Tasks that an executor runs at a time; more than the machine has cores is allowed.',
+  }),
+  sparkDriverMemory: integer({
+    default: 1_024,
+    min: 512,
+    max: 65_536,
+    unit: 'MB',
+    description: 'Heap of the Spark Connect server, which plans the batches.',
+  }),
+  sparkExecutorMemory: integer({
+    default: 768,
+    min: 512,
+    max: 65_536,
+    unit: 'MB',
+    description: 'Heap of each executor. Windows are kept beside it, on disk.',
+  }),
+  sparkMaster: integer({
+    default: 7_077,
+    min: 1_024,
+    max: 65_000,
+    unit: 'port',
+    description:
+      "Where the Spark master of `cluster up` listens; the next ones serve Spark's other processes.",
+  }),
+  sparkUi: integer({
+    default: 8_080,
+    min: 1_024,
+    max: 65_000,
+    unit: 'port',
+    description: 'Where the Spark master serves its pages; the next ones serve those of the workers.',
+  }),
+  sparkJobs: integer({
+    default: 4_040,
+    min: 1_024,
+    max: 65_000,
+    unit: 'port',
+    description: 'Where the Spark driver serves the pages of its jobs and queries.',
+  }),
+
   capture: choice({
     default: 'logical',
     choices: ['logical', 'polling'],

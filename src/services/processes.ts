@@ -26,12 +26,25 @@ export function processesOf(mark: ProcessMark): readonly number[] {
   if (process.platform !== 'linux') return processesByPs(mark);
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      const [program = '', ...args] = readable(`/proc/${pid}/cmdline`).split('\0');
-      if (!mark.programs.includes(basename(program)) || !args.includes(mark.argument)) return false;
-      return !/^State:\s*Z/m.test(readable(`/proc/${pid}/status`));
-    })
-    .map(Number);
+    .map(Number)
+    .filter((pid) => isProcess(pid, mark));
+}
+
+function isProcess(pid: number, { programs, argument }: ProcessMark): boolean {
+  const [program = '', ...args] = readable(`/proc/${pid}/cmdline`).split('\0');
+  if (!programs.includes(basename(program)) || !args.includes(argument)) return false;
+  return !/^State:\s*Z/m.test(readable(`/proc/${pid}/status`));
+}
+
+/** The server's process id, null where it does not run. For who asks often: looks at all only when it has changed. */
+export function processFinder(mark: ProcessMark): () => number | null {
+  let last: number | null = null;
+  return () => {
+    if (last === null || process.platform !== 'linux' || !isProcess(last, mark)) {
+      last = processesOf(mark)[0] ?? null;
+    }
+    return last;
+  };
 }
 
 /** Without /proc. */

@@ -50,7 +50,11 @@ export async function testSpark({ kafka, workers = 1, settings }: TestSparkOptio
     clock: systemClock,
     log: silentLog,
   };
-  const cluster = await startSpark(options);
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const cluster = await startSpark(options).catch((error: unknown) => {
+    remove();
+    throw error;
+  });
   return {
     cluster,
     options,
@@ -60,7 +64,7 @@ export async function testSpark({ kafka, workers = 1, settings }: TestSparkOptio
     checkpointDir: cluster.checkpointDir,
     async stop() {
       await cluster.stop();
-      rmSync(folder, { recursive: true, force: true });
+      remove();
     },
   };
 }

@@ -6,6 +6,7 @@ import { portFault } from '../../services/free-ports.ts';
 import { findJava } from '../../services/java.ts';
 import { findBinaries } from '../../services/postgres/binaries.ts';
 import { memoryFindings, spaceFindings } from '../../services/resources.ts';
+import { sparkCacheBytes, sparkMemoryBytes } from '../../services/spark/findings.ts';
 import { whoListens } from './listener.ts';
 import type { ClusterPlaces } from './places.ts';
 import type { ServerState } from './servers.ts';
@@ -17,19 +18,24 @@ const LESS_MEMORY = 'use the embedded profile (`npm start`): it needs a quarter 
 
 /** What hinders the start; `servers` are those of the data folder as they are now. */
 export async function clusterFindings(
-  { kafka }: ClusterPlaces,
+  { spark }: ClusterPlaces,
   dir: string,
   servers: readonly ServerState[],
 ): Promise<readonly Finding[]> {
   const stopped = servers.filter(({ pid }) => pid === null);
   if (stopped.length === 0) return [];
+  const others = servers.filter(({ kind }) => kind !== 'spark');
+  const share = others.filter(({ pid }) => pid === null).length / others.length;
+  const memoryBytes =
+    MEMORY_BYTES_MIN * share + (spark.isWanted ? sparkMemoryBytes({ ...spark, dataDir: spark.dir }) : 0);
+  const cacheBytes = CACHE_BYTES_MIN + (spark.isWanted ? sparkCacheBytes() : 0);
   return [
     ...platformFindings(),
     ...programFindings(),
-    ...memoryFindings(MEMORY_BYTES_MIN * (stopped.length / servers.length), LESS_MEMORY),
+    ...memoryFindings(memoryBytes, LESS_MEMORY),
     ...spaceFindings(dir, FREE_BYTES_MIN, '--data-dir'),
-    ...spaceFindings(cacheFolder(), CACHE_BYTES_MIN, 'XDG_CACHE_HOME'),
-    ...(await portFindings(kafka, stopped)),
+    ...spaceFindings(cacheFolder(), cacheBytes, 'XDG_CACHE_HOME'),
+    ...(await portFindings(stopped)),
   ];
 }
 
@@ -55,18 +61,12 @@ const OPTIONS_OF: Readonly<Record<ServerState['kind'], string>> = {
   kafka: '--kafka-brokers',
   redis: '--redis-url',
   postgres: '--shop-url or --dwh-url',
+  spark: '--spark-ui, --spark-jobs, --spark-url or --spark-master',
 };
 
-async function portFindings(
-  { ports, controllerPorts }: ClusterPlaces['kafka'],
-  stopped: readonly ServerState[],
-): Promise<Finding[]> {
-  const wanted = stopped.flatMap(({ name, kind, port }) =>
-    [port, ...(kind === 'kafka' ? [controllerPorts[ports.indexOf(port)]!] : [])].map((one) => ({
-      name,
-      kind,
-      port: one,
-    })),
+async function portFindings(stopped: readonly ServerState[]): Promise<Finding[]> {
+  const wanted = stopped.flatMap(({ name, kind, port, morePorts }) =>
+    [port, ...morePorts].map((one) => ({ name, kind, port: one })),
   );
   const found = wanted.map(async ({ name, kind, port }): Promise<Finding[]> => {
     const fault = await portFault(port);

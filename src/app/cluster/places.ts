@@ -1,8 +1,15 @@
 import { join, resolve } from 'node:path';
 import { UserError } from '../../lib/errors.ts';
+import {
+  type SparkPorts,
+  type SparkSizes,
+  sparkPortsBy,
+  USUAL_SIZES,
+} from '../../services/spark/settings.ts';
 import { flagName } from '../option.ts';
 import type { Options } from '../options.ts';
 import { clusterUrls } from '../profiles/cluster.ts';
+import { SPARK_URL } from '../profiles/spark-names.ts';
 
 /** Where the servers of a data folder listen and keep their data. */
 export interface ClusterPlaces {
@@ -18,6 +25,15 @@ export interface ClusterPlaces {
     readonly databases: readonly [string, string];
   };
   readonly dwh: { readonly dir: string; readonly port: number; readonly database: string };
+  readonly spark: SparkPlace;
+}
+
+export interface SparkPlace {
+  readonly dir: string;
+  readonly ports: SparkPorts;
+  readonly sizes: SparkSizes;
+  /** Whether it is to be started. */
+  readonly isWanted: boolean;
 }
 
 /** A controller listens beside its broker, so far above it. */
@@ -26,6 +42,9 @@ const NODES = 3;
 
 /** The cluster's own folder in the data folder. */
 export const clusterDir = (dataDir: string): string => join(resolve(dataDir), 'cluster');
+
+/** Where its Spark keeps everything. */
+export const sparkDir = (dataDir: string): string => join(clusterDir(dataDir), 'spark');
 
 /**
  * Where the options look for the servers is where they are started. Rejects with a UserError for servers that are on
@@ -73,6 +92,29 @@ export function placesOf(options: Options): ClusterPlaces {
       port: localPort('dwhUrl', urls.dwh, 5432),
       database: databaseOf(urls.dwh),
     },
+    spark: sparkPlace(options),
+  };
+}
+
+/** Rejects with a UserError for a Connect server that is on another machine while Spark is to be started here. */
+export function sparkPlace(options: Options): SparkPlace {
+  const isWanted = options.metricsEngine === 'spark';
+  const outer = {
+    master: options.sparkMaster,
+    masterUi: options.sparkUi,
+    driverUi: options.sparkJobs,
+    connect: isWanted ? localPort('sparkUrl', options.sparkUrl ?? SPARK_URL, 80) : 0,
+  };
+  return {
+    dir: sparkDir(options.dataDir),
+    ports: sparkPortsBy(outer, options.sparkWorkers),
+    sizes: {
+      ...USUAL_SIZES,
+      coresPerWorker: options.sparkCores,
+      driverMb: options.sparkDriverMemory,
+      executorMb: options.sparkExecutorMemory,
+    },
+    isWanted,
   };
 }
 

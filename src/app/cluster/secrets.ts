@@ -5,6 +5,7 @@ import { ADMIN_USER, BROKER_USER } from '../../services/kafka/settings.ts';
 import { REDIS_RULES } from '../../services/redis/settings.ts';
 import type { Options } from '../options.ts';
 import { ROLES } from '../profiles/cluster.ts';
+import { CONNECT_TOKEN } from '../profiles/spark-names.ts';
 import { secretOf, secretsDir, secretVariable } from '../secrets.ts';
 import { RIGHTS } from './acls.ts';
 
@@ -27,7 +28,7 @@ export const POSTGRES_USER = 'postgres';
 export function makeSecrets(options: Options, more: readonly string[] = []): number {
   const dir = secretsDir(options);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const users = new Set([...KAFKA_USERS, ...REDIS_USERS, ...Object.values(ROLES), ...more]);
+  const users = new Set([...KAFKA_USERS, ...REDIS_USERS, ...Object.values(ROLES), CONNECT_TOKEN, ...more]);
   let made = 0;
   for (const user of users) {
     const file = join(dir, user);

@@ -8,12 +8,18 @@ import { NODE_IDS } from '../../services/kafka/settings.ts';
 import { postgresPids, stopPostgres } from '../../services/postgres/postgres.ts';
 import { memoryOf, processesOf } from '../../services/processes.ts';
 import { redisMark, stopRedis } from '../../services/redis/redis.ts';
-import type { ClusterPlaces } from './places.ts';
+import { SPARK_VERSION } from '../../services/spark/installation.ts';
+import { sparkMark } from '../../services/spark/layout.ts';
+import { sparkProcesses } from '../../services/spark/processes.ts';
+import { stopSpark } from '../../services/spark/spark.ts';
+import type { ClusterPlaces, SparkPlace } from './places.ts';
 
 export interface ServerState {
   readonly name: string;
-  readonly kind: 'kafka' | 'redis' | 'postgres';
+  readonly kind: 'kafka' | 'redis' | 'postgres' | 'spark';
   readonly port: number;
+  /** Others that it listens on. */
+  readonly morePorts: readonly number[];
   /** null: it does not run. */
   readonly pid: number | null;
   /** Of all its processes; null where the system does not tell. */
@@ -22,27 +28,37 @@ export interface ServerState {
 }
 
 /** In the order they are shown. */
-export function serverStates({ kafka, redis, shop, dwh }: ClusterPlaces): readonly ServerState[] {
+export function serverStates({ kafka, redis, shop, dwh, spark }: ClusterPlaces): readonly ServerState[] {
   const nodes = kafkaMarks(kafka.dir).map((mark, index): ServerState => {
     const id = NODE_IDS[index]!;
-    const version = KAFKA_VERSION;
-    return stateOf(`Kafka ${id}`, 'kafka', kafka.ports[index]!, processesOf(mark), version);
+    const ports = [kafka.ports[index]!, kafka.controllerPorts[index]!];
+    return stateOf(`Kafka ${id}`, 'kafka', ports, processesOf(mark), KAFKA_VERSION);
   });
   const databases = [
     { name: 'PostgreSQL shop', ...shop },
     { name: 'PostgreSQL dwh', ...dwh },
-  ].map(({ name, dir, port }) => stateOf(name, 'postgres', port, postgresPids(dir), postgresVersion(dir)));
+  ].map(({ name, dir, port }) => stateOf(name, 'postgres', [port], postgresPids(dir), postgresVersion(dir)));
   return [
     ...nodes,
-    stateOf('Redis', 'redis', redis.port, processesOf(redisMark(redis.dir)), null),
+    stateOf('Redis', 'redis', [redis.port], processesOf(redisMark(redis.dir)), null),
     ...databases,
+    ...sparkStates(spark),
   ];
+}
+
+/** Of a Spark that is to run, or runs although it is no longer to. */
+function sparkStates({ dir, ports, isWanted }: SparkPlace): readonly ServerState[] {
+  if (!isWanted && processesOf(sparkMark(dir)).length === 0) return [];
+  return sparkProcesses(dir, ports).map(({ name, ports: own, pid, executorPids }) => {
+    const pids = pid === null ? [] : [pid, ...executorPids];
+    return stateOf(`Spark ${name}`, 'spark', own, pids, SPARK_VERSION);
+  });
 }
 
 function stateOf(
   name: string,
   kind: ServerState['kind'],
-  port: number,
+  [port, ...morePorts]: readonly number[],
   pids: readonly number[],
   version: string | null,
 ): ServerState {
@@ -50,7 +66,8 @@ function stateOf(
   return {
     name,
     kind,
-    port,
+    port: port!,
+    morePorts,
     pid: pids[0] ?? null,
     memoryBytes: memory.length > 0 ? memory.reduce((sum, bytes) => sum + bytes) : null,
     version: pids.length > 0 ? version : null,
@@ -70,6 +87,7 @@ export async function stopServers(places: ClusterPlaces, clock: Clock): Promise<
     stopRedis(places.redis.dir, clock),
     stopPostgres(places.shop.dir, clock),
     stopPostgres(places.dwh.dir, clock),
+    stopSpark(places.spark.dir, clock),
   ]);
   return running;
 }

@@ -6,12 +6,14 @@ import { ensureUsers } from '../../services/kafka/probe.ts';
 import { ADMIN_USER, BROKER_USER } from '../../services/kafka/settings.ts';
 import { ensureDatabase, type PostgresServer, startPostgres } from '../../services/postgres/postgres.ts';
 import { type RedisServer, startRedis } from '../../services/redis/redis.ts';
+import { startSpark } from '../../services/spark/spark.ts';
 import type { Options } from '../options.ts';
 import { urlOf } from '../secrets.ts';
 import type { Terminal } from '../terminal.ts';
 import { type ClusterPlaces, clusterDir } from './places.ts';
 import { type ClusterSecrets, clusterSecrets, makeSecrets, POSTGRES_USER } from './secrets.ts';
 import { setUpCluster } from './setup.ts';
+import { sparkServerOptions } from './spark.ts';
 
 export interface UpParts {
   readonly options: Options;
@@ -37,6 +39,7 @@ export async function startCluster(parts: UpParts): Promise<void> {
     timed('Redis', startCache(parts, secrets), parts),
     timed('PostgreSQL shop', startDatabase(parts, places.shop, places.shop.databases), parts),
     timed('PostgreSQL dwh', startDatabase(parts, places.dwh, [places.dwh.database]), parts),
+    ...(places.spark.isWanted ? [timed('Spark', startSparkServers(parts), parts)] : []),
   ]);
   terminal.status('');
   const failed = ended.find((one) => one.status === 'rejected');
@@ -120,6 +123,12 @@ const startCache = ({ places, clock, log, terminal }: UpParts, { redis: users }:
     onProgress: downloads('Valkey', terminal),
     clock,
     log: log.child('redis'),
+  });
+
+const startSparkServers = ({ options, places, clock, log, terminal }: UpParts) =>
+  startSpark({
+    ...sparkServerOptions(options, places.spark, { clock, log: log.child('spark') }),
+    onProgress: downloads('Spark', terminal),
   });
 
 async function startDatabase(

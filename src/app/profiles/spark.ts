@@ -6,22 +6,18 @@ import type { Stage } from '../../lib/stage.ts';
 import type { MetricsEngineOptions } from '../../stages/metrics/engine.ts';
 import { sparkQuery } from '../../stages/metrics/spark/spark-query.ts';
 import { sparkMetricsStage } from '../../stages/metrics/spark/stage.ts';
+import { withWatch } from '../cluster/spark.ts';
 import type { Options } from '../options.ts';
 import { secretOf } from '../secrets.ts';
-
-/** User of Spark's driver and executors at Kafka. */
-export const SPARK_USER = 'instashop-spark';
-/** Name of the secret that Spark Connect asks its clients for. */
-export const CONNECT_TOKEN = 'instashop-spark-connect';
-export const SPARK_URL = 'http://127.0.0.1:15002';
+import { CONNECT_TOKEN, SPARK_URL } from './spark-names.ts';
 
 /** Where Spark keeps its checkpoints, as its driver and executors name it. */
 export const checkpointRoot = ({ sparkCheckpoint, dataDir }: Options): string =>
   sparkCheckpoint ?? join(resolve(dataDir), 'cluster', 'spark', 'checkpoints');
 
-/** The stage. Rejects with a UserError where the token is not known. */
-export const sparkMetrics = (options: Options, parts: Omit<MetricsEngineOptions, 'definitions'>): Stage =>
-  sparkMetricsStage({
+/** The stage, which watches over the Spark of this data folder, if any. Rejects with a UserError without the token. */
+export function sparkMetrics(options: Options, parts: Omit<MetricsEngineOptions, 'definitions'>): Stage {
+  const stage = sparkMetricsStage({
     ...parts,
     query: sparkQuery({
       url: options.sparkUrl ?? SPARK_URL,
@@ -35,6 +31,8 @@ export const sparkMetrics = (options: Options, parts: Omit<MetricsEngineOptions,
       log: parts.log,
     }),
   });
+  return withWatch(stage, options, parts);
+}
 
 /** How Spark reaches Kafka. Its password is not among them: Spark has it in a JAAS file of its own. */
 function kafkaOptions({ kafkaBrokers, kafkaAuth, kafkaTls }: Options): Readonly<Record<string, string>> {

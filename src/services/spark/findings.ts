@@ -24,26 +24,30 @@ const MB = 1 << 20;
 
 /** What hinders the start of what does not run yet: Java, memory, room on the disks, ports. */
 export async function sparkFindings(check: SparkCheck): Promise<readonly Finding[]> {
-  const { dataDir, ports, sizes, cacheDir = cacheFolder() } = check;
+  const { dataDir, ports, cacheDir = cacheFolder() } = check;
   const missing = sparkProcesses(dataDir, ports).filter(({ pid }) => pid === null);
   if (missing.length === 0) return [];
-  const isWhole = isInstalled(cacheDir);
-  const bytes = missing.reduce((sum, { kind }) => sum + sparkMemoryBytes(sizes)[kind], 0);
   return [
     ...javaFindings(),
-    ...memoryFindings(bytes, 'count without Spark: --metrics-engine embedded'),
+    ...memoryFindings(sparkMemoryBytes(check), 'count without Spark: --metrics-engine embedded'),
     ...spaceFindings(dataDir, FREE_BYTES_MIN, '--data-dir'),
-    ...(isWhole ? [] : spaceFindings(cacheDir, DOWNLOAD_BYTES + ARCHIVE_BYTES, 'XDG_CACHE_HOME')),
+    ...spaceFindings(cacheDir, sparkCacheBytes(cacheDir), 'XDG_CACHE_HOME'),
     ...(await Promise.all(missing.map(portFindings))).flat(),
   ];
 }
 
-/** What a process takes, a worker with its executor. */
-export const sparkMemoryBytes = ({ daemonMb, driverMb, executorMb }: SparkSizes) => ({
-  master: daemonMb * MB * HEAP_SHARE,
-  worker: (daemonMb + executorMb) * MB * HEAP_SHARE,
-  connect: driverMb * MB * HEAP_SHARE,
-});
+/** What the processes take that do not run yet, executors included. */
+export function sparkMemoryBytes({ dataDir, ports, sizes }: Omit<SparkCheck, 'cacheDir'>): number {
+  const { daemonMb, driverMb, executorMb } = sizes;
+  const heapMb = { master: daemonMb, worker: daemonMb + executorMb, connect: driverMb };
+  return sparkProcesses(dataDir, ports)
+    .filter(({ pid }) => pid === null)
+    .reduce((sum, { kind }) => sum + heapMb[kind] * MB * HEAP_SHARE, 0);
+}
+
+/** Room that a download needs; 0 when there is none to be made. */
+export const sparkCacheBytes = (cacheDir = cacheFolder()): number =>
+  isInstalled(cacheDir) ? 0 : DOWNLOAD_BYTES + ARCHIVE_BYTES;
 
 function javaFindings(): Finding[] {
   try {

@@ -28,7 +28,7 @@ export interface LaunchParts extends SettingsParts {
   readonly tied: boolean;
 }
 
-export type Place = Omit<SparkProcessState, 'pid'>;
+export type Place = Omit<SparkProcessState, 'pid' | 'executorPids'>;
 
 const KILL_AFTER_S = 5;
 

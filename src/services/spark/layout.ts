@@ -14,6 +14,8 @@ export const layout = (dataDir: string) => ({
   scratch: join(dataDir, 'scratch'),
   /** Native libraries, unpacked by each JVM. */
   temp: join(dataDir, 'temp'),
+  /** There as long as the cluster is to run: what ends meanwhile may be started again. */
+  wanted: join(dataDir, 'wanted'),
   executorLogging: join(dataDir, 'executor-logging.properties'),
   /** Holds a password. */
   jaas: join(dataDir, 'jaas.conf'),

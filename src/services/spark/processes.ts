@@ -1,5 +1,5 @@
 import { processesOf } from '../processes.ts';
-import { sparkMark, sparkProcessMark } from './layout.ts';
+import { sparkProcessMark } from './layout.ts';
 import type { SparkPorts } from './settings.ts';
 
 export interface SparkProcessState {
@@ -10,6 +10,8 @@ export interface SparkProcessState {
   readonly ports: readonly number[];
   /** null: it does not run. */
   readonly pid: number | null;
+  /** Of a worker's executors: they end with it or with the driver. */
+  readonly executorPids: readonly number[];
 }
 
 /** The processes of a data folder, as they are now, in the order they are started. */
@@ -20,6 +22,7 @@ export function sparkProcesses(dataDir: string, ports: SparkPorts): readonly Spa
     kind,
     ports: own,
     pid: processesOf(sparkProcessMark(dataDir, name))[0] ?? null,
+    executorPids: kind === 'worker' ? executorsOf(own[1]!) : [],
   });
   return [
     state('master', 'master', [masterUi, master]),
@@ -28,8 +31,5 @@ export function sparkProcesses(dataDir: string, ports: SparkPorts): readonly Spa
   ];
 }
 
-/** Executors: a worker starts them, and they end with it or with the driver. */
-export function executorPids(dataDir: string, ports: SparkPorts): readonly number[] {
-  const named = new Set(sparkProcesses(dataDir, ports).map(({ pid }) => pid));
-  return processesOf(sparkMark(dataDir)).filter((pid) => !named.has(pid));
-}
+const executorsOf = (workerPort: number): readonly number[] =>
+  processesOf({ programs: ['java'], argument: `spark://Worker@127.0.0.1:${workerPort}` });

@@ -17,16 +17,24 @@ export interface SparkPorts {
   readonly connect: number;
 }
 
-/** Those Spark's users know. */
-export const usualSparkPorts = (workers: number): SparkPorts => ({
-  master: 7077,
-  masterUi: 8080,
-  workers: Array.from({ length: workers }, (_, index) => ({ port: 7081 + index, ui: 8081 + index })),
-  driver: 7078,
-  driverBlocks: 7079,
-  driverUi: 4040,
-  executorBlocks: 7101,
-  connect: 15002,
+/** Those that people look at or connect to. */
+export type OuterPorts = Pick<SparkPorts, 'master' | 'masterUi' | 'driverUi' | 'connect'>;
+
+/** As Spark's users know them. */
+export const USUAL_PORTS: OuterPorts = { master: 7077, masterUi: 8080, driverUi: 4040, connect: 15002 };
+/** So that each has a port of its own. */
+export const WORKERS_MAX = 20;
+
+/** Of up to WORKERS_MAX workers; all others lie next to the master's two. */
+export const sparkPortsBy = (outer: OuterPorts, workers: number): SparkPorts => ({
+  ...outer,
+  driver: outer.master + 1,
+  driverBlocks: outer.master + 2,
+  workers: Array.from({ length: workers }, (_, index) => ({
+    port: outer.master + 4 + index,
+    ui: outer.masterUi + 1 + index,
+  })),
+  executorBlocks: outer.master + 4 + WORKERS_MAX,
 });
 
 /** Ports where nobody listens now. */
@@ -93,8 +101,14 @@ const trust = (token: string): Settings => ({
   'spark.authenticate.secret': hash('sha256', `processes of ${token}`),
 });
 
+/** Where it is told to listen, or not at all. */
+const FIXED_PORTS: Settings = { 'spark.port.maxRetries': '0' };
+
 export const masterSettings = ({ dataDir, token }: SettingsParts): Settings => ({
   ...trust(token),
+  ...FIXED_PORTS,
+  // It would take programs over HTTP, on a port of its own.
+  'spark.master.rest.enabled': 'false',
   // A master that is started again keeps workers and driver, and these keep working meanwhile.
   'spark.deploy.recoveryMode': 'FILESYSTEM',
   'spark.deploy.recoveryDirectory': layout(dataDir).recovery,
@@ -106,6 +120,7 @@ export const masterSettings = ({ dataDir, token }: SettingsParts): Settings => (
 
 export const workerSettings = ({ token }: SettingsParts): Settings => ({
   ...trust(token),
+  ...FIXED_PORTS,
   'spark.worker.ui.retainedExecutors': '10',
   'spark.worker.cleanup.enabled': 'true',
   'spark.worker.cleanup.interval': '600',

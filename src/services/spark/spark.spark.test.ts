@@ -169,7 +169,13 @@ describe('a Spark cluster', () => {
   test('a stop leaves no process, and a start goes on from the checkpoints', async () => {
     const kept = join(spark.checkpointDir, 'counted');
     const before = readdirSync(join(kept, 'commits')).length;
+    const watching = new AbortController();
+    const watched = spark.cluster.watch(watching.signal);
     assert.ok((await stopSpark(spark.options.dataDir, systemClock)) >= 3);
+    // What somebody stops is not what has died.
+    await systemClock.sleep(2_000);
+    watching.abort();
+    await watched;
     assert.deepEqual(processesOf(sparkMark(spark.options.dataDir)), []);
     const taken = createServer().listen(spark.ports.driverUi, '127.0.0.1');
     await once(taken, 'listening');

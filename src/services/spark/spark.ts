@@ -4,7 +4,8 @@ import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { lastWords } from '../last-words.ts';
-import { processesOf, type StopSteps, sendSignal, stopProcesses } from '../processes.ts';
+import { writePrivate } from '../private-file.ts';
+import { processesOf, processFinder, type StopSteps, sendSignal, stopProcesses } from '../processes.ts';
 import { portFindings, sparkFindings } from './findings.ts';
 import { installSpark } from './installation.ts';
 import {
@@ -18,7 +19,7 @@ import {
 } from './launching.ts';
 import { layout, processLayout, sparkMark, sparkProcessMark } from './layout.ts';
 import { connectState, type MasterState, masterState } from './probe.ts';
-import { executorPids, sparkProcesses } from './processes.ts';
+import { sparkProcesses } from './processes.ts';
 import type { KafkaLogin, Settings, SparkPorts, SparkSizes } from './settings.ts';
 import { train } from './training.ts';
 import { watch } from './watch.ts';
@@ -81,8 +82,20 @@ const STOP_STEPS: StopSteps = [
 ];
 
 /** Stops the cluster of a data folder, whoever started it. Resolves with how many processes ran. */
-export const stopSpark = (dataDir: string, clock: Clock): Promise<number> =>
-  stopProcesses([sparkMark(dataDir)], STOP_STEPS, clock);
+export function stopSpark(dataDir: string, clock: Clock): Promise<number> {
+  rmSync(layout(dataDir).wanted, { force: true });
+  return stopProcesses([sparkMark(dataDir)], STOP_STEPS, clock);
+}
+
+/** Whether somebody started a cluster on the data folder and nobody has stopped it, whatever runs of it now. */
+export const isSparkWanted = (dataDir: string): boolean => existsSync(layout(dataDir).wanted);
+
+/** A cluster that somebody started with the same options. Starts nothing. */
+export async function attachSpark(options: SparkOptions): Promise<SparkCluster> {
+  const dataDir = realpathSync(options.dataDir);
+  const installation = await installSpark(options);
+  return new Cluster({ ...options, dataDir, installation, archive: installation.archive.options() });
+}
 
 /**
  * Starts what does not run, downloading Spark the first time; resolves when the Connect server answers and the workers
@@ -139,9 +152,10 @@ class Cluster implements SparkCluster {
     this.connectUrl = `http://127.0.0.1:${ports.connect}`;
     this.masterUiUrl = `http://127.0.0.1:${ports.masterUi}`;
     this.checkpointDir = layout(dataDir).checkpoints;
-    this.processes = sparkProcesses(dataDir, ports).map(({ pid: _, ...place }) => {
-      const mark = sparkProcessMark(dataDir, place.name);
-      const pid = () => processesOf(mark)[0] ?? null;
+    this.processes = sparkProcesses(dataDir, ports).map(({ name, kind, ports: own }) => {
+      const place: Place = { name, kind, ports: own };
+      const mark = sparkProcessMark(dataDir, name);
+      const pid = processFinder(mark);
       return {
         ...place,
         pid,
@@ -166,6 +180,7 @@ class Cluster implements SparkCluster {
       for (const folder of [recovery, work, scratch, temp]) rmSync(folder, { recursive: true, force: true });
     }
     writeShared(this.#parts);
+    writePrivate(layout(dataDir).wanted, '');
     // The others try it once, then wait for 20 s.
     await master!.start();
     const ended = await Promise.allSettled(others.map((process) => process.start()));
@@ -174,7 +189,8 @@ class Cluster implements SparkCluster {
   }
 
   executorPids(): readonly number[] {
-    return executorPids(this.#parts.dataDir, this.#parts.ports);
+    const { dataDir, ports } = this.#parts;
+    return sparkProcesses(dataDir, ports).flatMap(({ executorPids }) => executorPids);
   }
 
   state(): Promise<MasterState | null> {
@@ -183,7 +199,8 @@ class Cluster implements SparkCluster {
 
   watch(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts;
-    return watch(this.processes, { clock, log, signal });
+    const isWanted = () => isSparkWanted(this.#parts.dataDir);
+    return watch(this.processes, { clock, log, isWanted, signal });
   }
 
   async stop(): Promise<void> {
