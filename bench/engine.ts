@@ -14,7 +14,7 @@ const BATCH = 1_000;
 const ROUNDS = 8;
 
 /** The mix of a busy shop: a sale, its two items, and now and then a visit or a search; 1,000 sales/s. */
-function events(random: Random): readonly { topic: string; bytes: Uint8Array }[] {
+export function events(random: Random): readonly { topic: string; bytes: Uint8Array }[] {
   const start = 1_795_517_580_000;
   return Array.from({ length: EVENTS }, (_, i) => {
     const time = start + Math.floor(i / 3.4);

@@ -10,6 +10,7 @@ const BENCHES = {
   capture: async () => (await import('./capture.ts')).bench(),
   loader: async () => (await import('./loader.ts')).bench(),
   engine: async () => (await import('./engine.ts')).bench(),
+  finisher: async () => (await import('./finisher.ts')).bench(),
   kafka: async () => (await import('./kafka.ts')).bench(),
   sse: async () => (await import('./sse.ts')).bench(),
 } as const satisfies Record<string, () => Promise<readonly BenchResult[]>>;

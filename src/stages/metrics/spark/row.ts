@@ -66,7 +66,7 @@ export interface SparkRow {
 
 /** Parses a row as the query writes it. Throws an Error that says what is wrong. */
 export function parseSparkRow(value: Uint8Array): SparkRow {
-  const row: unknown = JSON.parse(Buffer.from(value).toString());
+  const row: unknown = JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString());
   if (typeof row !== 'object' || row === null) throw new Error('a row of spark_windows is no object');
   const fields = row as Readonly<Record<string, unknown>>;
   return {
