@@ -18,6 +18,7 @@ const USERS = [
   'dashboard',
   'operator',
   'generator',
+  'spark',
 ].map((stage) => `instashop-${stage}`);
 
 export interface TestKafka {

@@ -124,10 +124,15 @@ export async function openCluster({ options, clock, log }: ProfileParts): Promis
       });
     }),
     metrics: async () => {
-      const parts = { broker: await broker('metrics'), clock, log: log.child('metrics') };
-      if (options.metricsEngine === 'embedded') return metricsStage({ ...parts, dir: dir('metrics') });
+      const parts = {
+        broker: await broker('metrics'),
+        clock,
+        log: log.child('metrics'),
+        dir: dir('metrics'),
+      };
+      if (options.metricsEngine === 'embedded') return metricsStage(parts);
       const { sparkMetrics } = await import('./spark.ts');
-      return sparkMetrics(options, { ...parts, dir: dir('metrics-spark') });
+      return sparkMetrics(options, parts);
     },
     close: () => kept.close(),
   };

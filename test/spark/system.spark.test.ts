@@ -1,0 +1,96 @@
+// The whole system with Spark as its metrics engine: its processes die under load, the flow goes on by itself, and
+// every place agrees to the cent.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CONNECT_TOKEN, SPARK_USER } from '../../src/app/profiles/spark-names.ts';
+import { secretVariable } from '../../src/app/secrets.ts';
+import { clusterVerified, type TestCluster, testCluster } from '../support/cluster.ts';
+import { type TestSpark, testSpark } from '../support/spark.ts';
+import { killAll, type Program, until } from '../support/system.ts';
+
+const RATE = '200';
+/** What a fault may cost a viewer: longer is no recovery by itself. */
+const RECOVERY_MS_MAX = 180_000;
+
+let cluster: TestCluster;
+let spark: TestSpark;
+let environment: Readonly<Record<string, string>>;
+let system: Program;
+const watching = new AbortController();
+
+before(async () => {
+  cluster = await testCluster();
+  const password = cluster.kafka.passwords[SPARK_USER]!;
+  spark = await testSpark({ kafka: { username: SPARK_USER, password } });
+  void spark.cluster.watch(watching.signal);
+  environment = {
+    INSTASHOP_METRICS_ENGINE: 'spark',
+    INSTASHOP_SPARK_URL: spark.url,
+    INSTASHOP_SPARK_CHECKPOINT: spark.checkpointDir,
+    [secretVariable(CONNECT_TOKEN)]: spark.token,
+  };
+  system = cluster.start(['run', '--rate', RATE], environment);
+  await newNumber();
+});
+
+after(async () => {
+  watching.abort();
+  await cluster?.remove();
+  await spark?.stop();
+});
+
+/** Milliseconds until the page shows something that was committed after this call. */
+async function newNumber(): Promise<number> {
+  const since = Date.now();
+  return until(
+    'a new number',
+    async () => (((await cluster.health())?.newest_committed_at ?? 0) > since ? Date.now() - since : null),
+    { programs: [system], msMax: RECOVERY_MS_MAX },
+  );
+}
+
+/** Without made-up customers everything comes to rest, and is compared. */
+async function verified(): Promise<void> {
+  const { code } = await system.stop();
+  assert.equal(code, 0, system.said());
+  system = cluster.start(['run', '--generator', 'off'], environment);
+  await clusterVerified(cluster);
+  await system.stop();
+  system = cluster.start(['run', '--rate', RATE], environment);
+  await newNumber();
+}
+
+test('Spark counts what the shop sells, and every place agrees', async (t) => {
+  await sleep(5_000);
+  const stage = (await cluster.health())?.stages.find((one) => one.stage === 'metrics');
+  t.diagnostic(JSON.stringify(stage?.figures));
+  assert.ok((stage?.figures?.['spark_batch_records'] ?? 0) > 0);
+  await verified();
+});
+
+const process = (name: string) => spark.cluster.processes.find((one) => one.name.startsWith(name))!;
+
+const FAULTS: readonly (readonly [what: string, kill: () => Promise<void> | void])[] = [
+  ['an executor', () => killAll(spark.cluster.executorPids())],
+  ['a worker', () => process('worker').kill('SIGKILL')],
+  ['the master', () => process('master').kill('SIGKILL')],
+  ['the driver', () => process('connect').kill('SIGKILL')],
+  [
+    'the metrics stage with all others',
+    async () => {
+      await system.kill();
+      system = cluster.start(['run', '--rate', RATE], environment);
+    },
+  ],
+];
+
+for (const [what, kill] of FAULTS) {
+  test(`kill -9 of ${what}: the flow goes on by itself, and every place agrees`, async (t) => {
+    await kill();
+    t.diagnostic(`new number after ${await newNumber()} ms`);
+    await sleep(1_000);
+    t.diagnostic(`and another one after ${await newNumber()} ms`);
+    await verified();
+  });
+}
