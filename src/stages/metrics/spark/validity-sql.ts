@@ -51,21 +51,16 @@ export function parseSql({ topics }: Program): string {
 /** What is wrong with the record (columns `topic`, `text`, `parsed`), or null. */
 export function problemSql({ topics }: Program): string {
   const all = [...topics.values()];
-  const fine = byTopic(
-    new Map(all.map(({ topic, fields }) => [topic, fields.map(isFine).join(' AND ')])),
-    'false',
-  );
-  const exact = byTopic(
-    new Map(all.map(({ topic, fields }) => [topic, firstProblem(fields)])),
-    quoted(NO_OBJECT),
-  );
+  const fine = byTopic(new Map(all.map(({ topic, fields }) => [topic, areFine(fields)])), 'false');
+  const rules = byTopic(new Map(all.map(({ topic, fields }) => [topic, quoted(rulesJson(fields))])), "'[]'");
   // A lambda, so that the text is parsed once for all the questions asked of it: as the first of two in a list.
   const type = `schema_of_variant(${VALUE})`;
   const looked = `transform(array(try_parse_json(concat('[', text, ',"whole"]'))), j -> CASE
     WHEN j IS NULL OR NOT is_valid_utf8(text) OR coalesce(try_variant_get(j, '$[1]', 'string'), '') <> 'whole'
       OR variant_get(j, '$[2]', 'variant') IS NOT NULL THEN ${quoted(NOT_JSON)}
     WHEN NOT (startswith(${type}, 'OBJECT<') OR startswith(${type}, 'ARRAY<')) THEN ${quoted(NO_OBJECT)}
-    ELSE ${exact} END)[0]`;
+    ELSE try_element_at(filter(transform(from_json(${rules}, '${RULES_TYPE}'), f -> ${RULE_PROBLEM}),
+      problem -> problem IS NOT NULL), 1) END)[0]`;
   const quick = `parsed.not_read IS NULL AND parsed.whole AND is_valid_utf8(text) AND startswith(text, '{')
     AND ${fine}`;
   return `CASE WHEN coalesce(${quick}, false) THEN CAST(NULL AS STRING) ELSE ${looked} END`;
@@ -76,68 +71,64 @@ const VALUE = `variant_get(j, '$[0]', 'variant')`;
 /** Why it was refused, of a record with a `problem`. */
 export const REASON_SQL = `CASE problem WHEN ${quoted(NOT_JSON)} THEN 'invalid_json' ELSE 'schema' END`;
 
-/** The quick check of a field: a BOOLEAN, null for false. */
+/** The quick check of an event's fields: a BOOLEAN, null for false. */
+function areFine(fields: readonly Field[]): string {
+  const texts = fields.filter(({ kind }) => kind === 'string').map(({ name }) => eventField(name));
+  const checks = fields.map(isFine).filter((check) => check !== 'true');
+  return [...checks, `NOT concat_ws('\\n', ${texts.join(', ')}) RLIKE ${quoted(ANOTHER_TOKEN)}`].join(
+    ' AND ',
+  );
+}
+
+/** A text (here: a line) that may stand for a number, true, false, an object or a list: `from_json` takes those too. */
+const ANOTHER_TOKEN = '(?m)^(?:[-0-9{\\[]|true$|false$)';
+
 function isFine(field: Field): string {
-  const value = eventField(field.name);
-  // As our writers put it. Another way to write it is looked at again, below.
-  const named = `contains(text, ${quoted(`${JSON.stringify(field.name)}:`)})`;
-  const { nullable, optional } = field;
-  if (nullable && optional) return `(${value} IS NULL OR ${isValueFine(field, value)})`;
-  if (nullable) return `(${value} IS NULL AND ${named} OR ${isValueFine(field, value)})`;
-  if (optional) return `(${value} IS NULL AND NOT ${named} OR ${isValueFine(field, value)})`;
-  return `(${isValueFine(field, value)})`;
+  const { name, nullable, optional } = field;
+  const value = eventField(name);
+  // As our writers put it. Another way to write it is looked at again.
+  const named = `contains(text, ${quoted(`${JSON.stringify(name)}:`)})`;
+  const isAbsent = nullable ? (optional ? 'true' : named) : optional ? `NOT ${named}` : 'false';
+  const { kind, min, max, texts, pattern } = field;
+  const isThere =
+    kind === 'integer'
+      ? `${value} BETWEEN ${min}D AND ${max}D AND ${value} = rint(${value})`
+      : texts !== null
+        ? `${value} IN (${texts.map(quoted).join(', ')})`
+        : pattern !== null
+          ? `${value} RLIKE ${quoted(javaPattern(pattern))}`
+          : `${value} IS NOT NULL`;
+  return isAbsent === 'false' ? `(${isThere})` : `(${value} IS NULL AND ${isAbsent} OR ${isThere})`;
 }
 
-function isValueFine({ kind, min, max, texts, pattern }: Field, value: string): string {
-  if (kind === 'integer') return `${value} BETWEEN ${min}D AND ${max}D AND ${value} = rint(${value})`;
-  if (kind === 'boolean') return `${value} IS NOT NULL`;
-  const another = anotherTokenSql(value);
-  if (texts !== null) return `${value} IN (${texts.map(quoted).join(', ')}) AND NOT ${another}`;
-  if (pattern !== null) return `${value} RLIKE ${quoted(javaPattern(pattern))} AND NOT ${another}`;
-  return `NOT ${another}`;
-}
+/** What is checked of each field, as data: in an expression for each, Spark would plan them with every batch. */
+const rulesJson = (fields: readonly Field[]): string =>
+  JSON.stringify(
+    fields.map(({ name, kind, nullable, optional, min, max, texts, pattern }) => {
+      return { name, kind, nullable, optional, min, max, texts, pattern: pattern && javaPattern(pattern) };
+    }),
+  );
 
-/** Whether a text that `from_json` read may stand for a number, true, false, an object or a list. */
-const anotherTokenSql = (value: string): string =>
-  `(${value} >= '-' AND ${value} < '.' OR ${value} >= '0' AND ${value} < ':' OR ${value} >= '[' AND ${value} < '\\\\'` +
-  ` OR ${value} >= '{' AND ${value} < '|' OR ${value} IN ('true', 'false'))`;
+const RULES_TYPE = `ARRAY<STRUCT<name: STRING, kind: STRING, nullable: BOOLEAN, optional: BOOLEAN, min: DOUBLE,
+  max: DOUBLE, texts: ARRAY<STRING>, pattern: STRING>>`;
 
-/** Exact, of the variant `j`: the first field with something wrong, null if there is none. */
-const firstProblem = (fields: readonly Field[]): string =>
-  `coalesce(${fields.map(fieldProblem).join(',\n')}, CAST(NULL AS STRING))`;
-
-function fieldProblem(field: Field): string {
-  const { name, kind, nullable, optional, min, max, texts, pattern } = field;
-  const wrong = (what: string) => quoted(`${name} ${what}`);
-  const path = quoted(`$[0].${name}`);
+/** What is wrong with the field of rule `f` in the variant `j`; null if nothing is. */
+const RULE_PROBLEM = (() => {
+  const path = `concat('$[0].', f.name)`;
   const value = `variant_get(j, ${path}, 'variant')`;
   const type = `schema_of_variant(${value})`;
-  const as = (sqlType: string) => `try_variant_get(j, ${path}, ${quoted(sqlType)})`;
-  const isNull = nullable ? 'CAST(NULL AS STRING)' : wrong('is null');
-  const missing = optional ? 'CAST(NULL AS STRING)' : wrong('is missing');
-  const whens = [`WHEN ${value} IS NULL THEN ${missing}`, `WHEN ${type} = 'VOID' THEN ${isNull}`];
-  if (kind === 'integer') {
-    const number = as('double');
-    whens.push(`WHEN NOT ${type} RLIKE '^(BIGINT|DECIMAL|DOUBLE|FLOAT)' THEN ${wrong(`is not a ${kind}`)}`);
-    whens.push(
-      `WHEN abs(${number}) > ${SAFE_MAX}D OR ${number} <> rint(${number}) THEN ${wrong('cannot be held exactly')}`,
-    );
-    whens.push(`WHEN ${number} NOT BETWEEN ${min}D AND ${max}D THEN ${wrong('is out of range')}`);
-  } else {
-    whens.push(`WHEN ${type} <> ${quoted(TYPES[kind])} THEN ${wrong(`is not a ${kind}`)}`);
-  }
-  if (texts !== null) {
-    whens.push(
-      `WHEN ${as('string')} NOT IN (${texts.map(quoted).join(', ')}) THEN ${wrong('is not allowed')}`,
-    );
-  }
-  if (pattern !== null) {
-    whens.push(
-      `WHEN NOT ${as('string')} RLIKE ${quoted(javaPattern(pattern))} THEN ${wrong('is not allowed')}`,
-    );
-  }
-  return `CASE ${whens.join(' ')} END`;
-}
+  const number = `try_variant_get(j, ${path}, 'double')`;
+  const text = `try_variant_get(j, ${path}, 'string')`;
+  return `concat(f.name, CASE
+    WHEN ${value} IS NULL THEN CASE WHEN NOT f.optional THEN ' is missing' END
+    WHEN ${type} = 'VOID' THEN CASE WHEN NOT f.nullable THEN ' is null' END
+    WHEN NOT CASE f.kind WHEN 'integer' THEN ${type} RLIKE '^(BIGINT|DECIMAL|DOUBLE|FLOAT)'
+      ELSE ${type} = upper(f.kind) END THEN concat(' is not a ', f.kind)
+    WHEN f.kind = 'integer' AND (abs(${number}) > ${SAFE_MAX}D OR ${number} <> rint(${number}))
+      THEN ' cannot be held exactly'
+    WHEN f.kind = 'integer' AND ${number} NOT BETWEEN f.min AND f.max THEN ' is out of range'
+    WHEN NOT array_contains(f.texts, ${text}) OR NOT ${text} RLIKE f.pattern THEN ' is not allowed' END)`;
+})();
 
 /**
  * A regular expression of a schema for Spark. Only what means the same in Java and JavaScript is taken: characters,
