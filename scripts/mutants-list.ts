@@ -109,6 +109,16 @@ export const MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    name: 'a batch of Spark counts as read whole with its first row',
+    file: `${METRICS}/spark/cut.ts`,
+    replace: 'this.#whole[partition] = batchMs - 1;',
+    by: 'this.#whole[partition] = batchMs;',
+    test: {
+      file: 'test/golden-spark.test.ts',
+      name: 'golden future by Spark: one record a batch, and all in one',
+    },
+  },
+  {
     name: 'the engine writes increments instead of absolute values',
     file: `${METRICS}/emission.ts`,
     replace: '        due.push(renderCell(cell));\n',

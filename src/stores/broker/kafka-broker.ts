@@ -1,6 +1,6 @@
 // The broker for a cluster: Apache Kafka, by its wire protocol.
 import { METRICS_TTL_MS } from '../../contracts/metrics.ts';
-import { CAPTURE_STATE_TOPIC, TOPICS } from '../../contracts/topics.ts';
+import { CAPTURE_STATE_TOPIC, SPARK_WINDOWS_TOPIC, TOPICS } from '../../contracts/topics.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Log } from '../../lib/log.ts';
 import type {
@@ -73,9 +73,17 @@ class KafkaBroker implements Broker {
       retentionBytes: this.#options.retentionBytes ?? RETENTION_BYTES,
       recordBytesMax: this.recordBytesMax,
       // The store keeps an hour; what is older is in the engine's checkpoint.
-      retentionMsByTopic: { [TOPICS.metrics.name]: 2 * METRICS_TTL_MS },
+      retentionMsByTopic: {
+        [TOPICS.metrics.name]: 2 * METRICS_TTL_MS,
+        // What the metrics stage has not read of it after so long, Spark counts for it anew.
+        [SPARK_WINDOWS_TOPIC.name]: DAY_MS,
+      },
       // A standby that was away for a while must still find every change, not only each key's newest.
-      compactionLagMsByTopic: { [CAPTURE_STATE_TOPIC.name]: DAY_MS },
+      compactionLagMsByTopic: {
+        [CAPTURE_STATE_TOPIC.name]: DAY_MS,
+        // Its batches are read whole, unless the metrics stage is further behind than that.
+        [SPARK_WINDOWS_TOPIC.name]: 600_000,
+      },
     });
   }
 
