@@ -30,6 +30,9 @@ const DEFAULT_URLS = {
 /** Each append costs three brokers a request: a little more is gathered for one than on one machine. */
 const CAPTURE_LINGER_MS = 25;
 
+/** For the same reason. */
+const EMIT_INTERVAL_MS = 40;
+
 /** PostgreSQL's roles. The owner makes the shop's tables, and stands for the shop's own programs. */
 export const ROLES = {
   owner: 'instashop_owner',
@@ -129,6 +132,7 @@ export async function openCluster({ options, clock, log }: ProfileParts): Promis
         clock,
         log: log.child('metrics'),
         dir: dir('metrics'),
+        emitIntervalMs: EMIT_INTERVAL_MS,
       };
       if (options.metricsEngine === 'embedded') return metricsStage(parts);
       const { sparkMetrics } = await import('./spark.ts');

@@ -26,6 +26,8 @@ const NAME = 'enrichment';
 /** Small enough that the other stages of the process wait only a few milliseconds for a batch. */
 const RECORDS_MAX = 250;
 const BYTES_MAX = 1 << 20;
+/** Items follow their sale by so much: with less, most requests to the brokers would be theirs. */
+const GATHER_MS = 40;
 
 export interface EnrichmentOptions {
   readonly broker: Pick<Broker, 'read' | 'claim' | 'partitions'>;
@@ -49,8 +51,9 @@ export function enrichment({ broker, clock, log }: EnrichmentOptions): Stage {
       log.info('took over', { partitions: assigned.join(' ') });
       return new Map<TopicPartition, number>();
     };
-    const options = { topics: [TOPICS.transactions.name], group: NAME, shared: true, from, signal };
-    for await (const batch of broker.read({ ...options, recordsMax: RECORDS_MAX, bytesMax: BYTES_MAX })) {
+    const reading = { topics: [TOPICS.transactions.name], group: NAME, shared: true, from, signal };
+    const bounds = { recordsMax: RECORDS_MAX, bytesMax: BYTES_MAX, gatherMs: GATHER_MS };
+    for await (const batch of broker.read({ ...reading, ...bounds })) {
       const output = Map.groupBy(batch.records, ({ partition }) => lanes.get(partition)!);
       await allSettled(Array.from(output, ([lane, records]) => lane.claim.append(itemsOf(records, lane))));
       await batch.ack();

@@ -120,6 +120,7 @@ export function loader({ broker, warehouse, clock, log }: LoaderOptions): Stage 
         from,
         recordsMax: RECORDS_MAX,
         bytesMax: BYTES_MAX,
+        gatherMs: LINGER_MS,
         signal,
       });
       for await (const batch of reader) {

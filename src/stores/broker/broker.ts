@@ -60,6 +60,11 @@ export interface ReadOptions {
   /** Upper bounds of one batch (a single larger record still comes, alone). */
   readonly recordsMax?: number;
   readonly bytesMax?: number;
+  /**
+   * After few records came, so long the next ones may gather, where many small requests cost a server much. Default
+   * 20 ms; longer for readers that nobody waits for.
+   */
+  readonly gatherMs?: number;
   readonly signal: AbortSignal;
 }
 

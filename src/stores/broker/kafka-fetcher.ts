@@ -15,11 +15,10 @@ const WAIT_MS = 500;
 /** While some of a broker's feeds are full, they may be empty again soon, and the wait is not theirs. */
 const WAIT_BESIDE_FULL_MS = 10;
 /**
- * After an answer this small the next records gather for a moment: the brokers answer some 40 times a second instead of
- * once for each append, which costs three of them more than the wait costs anybody.
+ * After an answer this small the next records gather for a moment: with 20 ms the brokers answer some 40 times a second
+ * instead of once for each append, which costs three of them more than the wait costs anybody.
  */
 const FEW_BYTES = 64 << 10;
-const GATHER_MS = 20;
 /** An answer later than that comes from a broker that is frozen or gone. */
 const TIMEOUT_MS = WAIT_MS + 2_500;
 const PARTITION_BYTES_MAX = 512 << 10;
@@ -34,6 +33,7 @@ const BELIEVED_AFTER_MS = 5_000;
 export class KafkaFetcher {
   readonly #client: KafkaClient;
   readonly #connections: Connections;
+  readonly #gatherMs: number;
   readonly #signal: AbortSignal;
   readonly #feeds = new Set<Feed>();
   /** Nodes that are being fetched from. */
@@ -44,8 +44,9 @@ export class KafkaFetcher {
   #fault: unknown = null;
 
   /** Runs until the signal aborts. */
-  constructor(client: KafkaClient, signal: AbortSignal) {
+  constructor(client: KafkaClient, gatherMs: number, signal: AbortSignal) {
     this.#client = client;
+    this.#gatherMs = gatherMs;
     this.#signal = signal;
     this.#connections = client.connections(TIMEOUT_MS);
     signal.addEventListener('abort', () => this.#connections.close(), { once: true });
@@ -159,7 +160,8 @@ export class KafkaFetcher {
           due,
           due.length === feeds.length ? WAIT_MS : WAIT_BESIDE_FULL_MS,
         );
-        if (bytes > 0 && bytes < FEW_BYTES) await this.#client.options.clock.sleep(GATHER_MS, this.#signal);
+        if (bytes > 0 && bytes < FEW_BYTES)
+          await this.#client.options.clock.sleep(this.#gatherMs, this.#signal);
       } catch (error) {
         if (this.#signal.aborted) return;
         if (!isRetryable(error)) throw error;

@@ -7,6 +7,9 @@ import { type Grant, GroupMember } from './kafka-group.ts';
 import { allPlaces, commitOnce, NO_MEMBER, placeOf } from './kafka-offsets.ts';
 import { KafkaReader, openFeeds } from './kafka-reader.ts';
 
+/** Unless the reader says how long: see ReadOptions. */
+const GATHER_MS = 20;
+
 export class Reading {
   readonly #client: KafkaClient;
   readonly #options: ReadOptions;
@@ -23,7 +26,7 @@ export class Reading {
     this.#client = client;
     this.#options = options;
     this.#signal = AbortSignal.any([signal, closing, this.#ended.signal]);
-    this.#fetcher = new KafkaFetcher(client, this.#signal);
+    this.#fetcher = new KafkaFetcher(client, options.gatherMs ?? GATHER_MS, this.#signal);
     this.#member =
       shared && !this.#signal.aborted
         ? new GroupMember(client, group, topics, () => this.#fetcher.wake())
