@@ -28,10 +28,10 @@ const DEFAULT_URLS = {
 } as const;
 
 /** Each append costs three brokers a request: a little more is gathered for one than on one machine. */
-const CAPTURE_LINGER_MS = 25;
+const CAPTURE_LINGER_MS = 50;
 
 /** For the same reason. */
-const EMIT_INTERVAL_MS = 40;
+const EMIT_INTERVAL_MS = 50;
 
 /** PostgreSQL's roles. The owner makes the shop's tables, and stands for the shop's own programs. */
 export const ROLES = {
