@@ -31,7 +31,7 @@ const PEER_TOPIC = { name: 'bench_peer', partitions: TOPICS.transactions.partiti
 const PEER_DIR = fileURLToPath(new URL('./debezium/', import.meta.url));
 const CACHE_DIR = join(homedir(), '.cache', 'instashop-live', 'debezium-peer');
 
-/** Best of some rounds in turns. Needs Java, and Maven for the peer. */
+/** Best of some rounds in turns, from the first row to the last acknowledgement. Needs Java, and Maven for the peer. */
 export async function bench(): Promise<BenchResult[]> {
   const folder = mkdtempSync(join(tmpdir(), 'instashop-bench-'));
   const settings = { fsync: 'off', max_wal_size: '2GB' };
@@ -94,7 +94,6 @@ function results({ ours, peer }: Readonly<Record<'ours' | 'peer', Times>>): Benc
   ];
 }
 
-/** From its first row to the last acknowledgement: what the JVM takes to start is not counted. */
 async function debezium({ postgres }: Bench, kafka: TestKafka, slot: string): Promise<Times> {
   const { user, password, port } = postgres;
   const child = spawn('java', ['-Xmx1g', '-cp', `${peerClasses()}:${join(CACHE_DIR, 'lib', '*')}`, 'Peer'], {

@@ -115,7 +115,7 @@ export async function takeSnapshot(
   await feed.close();
 }
 
-/** The stage until `isDone` of the events it has published. */
+/** The stage, from the first rows it reads until `isDone` of the events it has published. */
 export async function runStage(
   { url }: Bench,
   dir: string,
@@ -125,8 +125,17 @@ export async function runStage(
   stateTopic: Topic | null = null,
 ): Promise<Times> {
   const names = postgresShopNames(url);
+  let cpu = process.cpuUsage();
+  let start = performance.now();
+  const timed = async function* (signal: AbortSignal) {
+    let isFirst = true;
+    for await (const sets of feed.read(signal)) {
+      if (isFirst) [cpu, start, isFirst] = [process.cpuUsage(), performance.now(), false];
+      yield sets;
+    }
+  };
   const stage = capture({
-    feeds: [feed],
+    feeds: [{ ...feed, read: timed }],
     names,
     broker,
     clock: systemClock,
@@ -137,8 +146,6 @@ export async function runStage(
     stateTopic,
   });
   const stop = new AbortController();
-  const cpu = process.cpuUsage();
-  const start = performance.now();
   const running = stage.run(stop.signal);
   do await Promise.race([running, systemClock.sleep(2)]);
   while (!isDone(stage.health().processed));

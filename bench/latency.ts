@@ -1,5 +1,6 @@
 // The whole system in its own processes: from a commit in PostgreSQL to the value at a reader of the page's stream.
 // node bench/latency.ts --rate 1000 --seconds 60 --idle 20 [--cluster: three brokers, Redis, two PostgreSQL servers]
+// [--spark: the cluster with Apache Spark, too]
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,6 +13,7 @@ import pg from 'pg';
 import { API, type LiveChange, liveKey } from '../src/contracts/live.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { type TestCluster, testCluster } from '../test/support/cluster.ts';
+import { testSparkFor } from '../test/support/spark.ts';
 import { cpuShares, processesBelow, usageOf } from './process-usage.ts';
 import type { BenchResult } from './result.ts';
 
@@ -19,6 +21,8 @@ import type { BenchResult } from './result.ts';
 const CURRENCY = 'XTS';
 const PROBE_EVERY_MS = 200;
 const WARM_UP_MS = 8_000;
+/** Four more JVMs that compile. */
+const SPARK_WARM_UP_MS = 120_000;
 const MAIN = fileURLToPath(new URL('../src/app/main.ts', import.meta.url));
 
 interface Options {
@@ -26,6 +30,7 @@ interface Options {
   readonly seconds: number;
   readonly idle: number;
   readonly cluster: boolean;
+  readonly spark: boolean;
 }
 
 interface Running {
@@ -41,12 +46,13 @@ async function start(
   dataDir: string,
   flags: readonly string[],
   cluster: TestCluster | null = null,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<Running> {
   const ports = ['--postgres-port', '0', '--dashboard-port', '0'];
   const args = [MAIN, 'run', '--data-dir', dataDir, ...ports, ...flags];
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...cluster?.environment },
+    env: { ...process.env, ...cluster?.environment, ...environment },
   });
   const port = Promise.withResolvers<string>();
   const page = Promise.withResolvers<string>();
@@ -177,6 +183,7 @@ const quantile = (values: readonly number[], share: number): number => {
 
 const EMBEDDED_TARGETS = ['<= 60 ms', '<= 150 ms'] as const;
 const CLUSTER_TARGETS = ['<= 250 ms', '<= 800 ms'] as const;
+const SPARK_TARGETS = ['<= 700 ms', '<= 1500 ms'] as const;
 type Targets = readonly [p50: string, p99: string];
 
 const spread = (name: string, values: readonly number[], targets: Targets): BenchResult[] =>
@@ -193,16 +200,18 @@ const spread = (name: string, values: readonly number[], targets: Targets): Benc
     ...(target ? { target } : {}),
   }));
 
-async function underLoad({ rate, seconds, cluster }: Options, folder: string): Promise<BenchResult[]> {
-  const servers = cluster ? await testCluster() : null;
-  const running = await start(folder, ['--rate', String(rate)], servers);
-  const targets = cluster ? CLUSTER_TARGETS : EMBEDDED_TARGETS;
+async function underLoad(options: Options, folder: string): Promise<BenchResult[]> {
+  const { rate, seconds, cluster, spark } = options;
+  const servers = cluster || spark ? await testCluster() : null;
+  const engine = spark ? await testSparkFor(servers!) : null;
+  const running = await start(folder, ['--rate', String(rate)], servers, engine?.environment);
+  const targets = spark ? SPARK_TARGETS : cluster ? CLUSTER_TARGETS : EMBEDDED_TARGETS;
   const ending = new AbortController();
   const viewer = new Viewer();
   const reading = viewer.read(new URL(API.stream, running.pageUrl).href, ending.signal).catch(() => {});
   const probing = new AbortController();
   try {
-    await systemClock.sleep(WARM_UP_MS);
+    await systemClock.sleep(spark ? SPARK_WARM_UP_MS : WARM_UP_MS);
     const probes = probe(running.shopUrl, viewer, probing.signal);
     await systemClock.sleep(2_000);
     viewer.forget();
@@ -239,6 +248,7 @@ async function underLoad({ rate, seconds, cluster }: Options, folder: string): P
     probing.abort();
     await reading;
     await stop(running);
+    await engine?.stop();
   }
 }
 
@@ -292,6 +302,7 @@ if (import.meta.main) {
       seconds: number('60'),
       idle: number('20'),
       cluster: { type: 'boolean', default: false },
+      spark: { type: 'boolean', default: false },
     },
   });
   console.table(
@@ -300,6 +311,7 @@ if (import.meta.main) {
       seconds: Number(values.seconds),
       idle: Number(values.idle),
       cluster: values.cluster,
+      spark: values.spark,
     }),
   );
 }

@@ -2,10 +2,8 @@
 // every place agrees to the cent.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { CONNECT_TOKEN, SPARK_USER } from '../../src/app/profiles/spark-names.ts';
-import { secretVariable } from '../../src/app/secrets.ts';
 import { clusterVerified, type TestCluster, testCluster } from '../support/cluster.ts';
-import { type TestSpark, testSpark } from '../support/spark.ts';
+import { type ClusterSpark, testSparkFor } from '../support/spark.ts';
 import { killAll, type Program, until } from '../support/system.ts';
 
 const RATE = '100';
@@ -13,22 +11,16 @@ const RATE = '100';
 const RECOVERY_MS_MAX = 180_000;
 
 let cluster: TestCluster;
-let spark: TestSpark;
+let spark: ClusterSpark;
 let environment: Readonly<Record<string, string>>;
 let system: Program;
 const watching = new AbortController();
 
 before(async () => {
   cluster = await testCluster();
-  const password = cluster.kafka.passwords[SPARK_USER]!;
-  spark = await testSpark({ kafka: { username: SPARK_USER, password } });
+  spark = await testSparkFor(cluster);
+  ({ environment } = spark);
   void spark.cluster.watch(watching.signal);
-  environment = {
-    INSTASHOP_METRICS_ENGINE: 'spark',
-    INSTASHOP_SPARK_URL: spark.url,
-    INSTASHOP_SPARK_CHECKPOINT: spark.checkpointDir,
-    [secretVariable(CONNECT_TOKEN)]: spark.token,
-  };
   system = cluster.start(['run', '--rate', RATE], environment);
   await newNumber();
 });

@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CONNECT_TOKEN, SPARK_USER } from '../../src/app/profiles/spark-names.ts';
+import { secretVariable } from '../../src/app/secrets.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import {
@@ -10,6 +12,7 @@ import {
   USUAL_SIZES,
 } from '../../src/services/spark/settings.ts';
 import { type SparkCluster, type SparkOptions, startSpark } from '../../src/services/spark/spark.ts';
+import type { TestCluster } from './cluster.ts';
 
 export interface TestSpark {
   readonly cluster: SparkCluster;
@@ -65,6 +68,25 @@ export async function testSpark({ kafka, workers = 1, settings }: TestSparkOptio
     async stop() {
       await cluster.stop();
       remove();
+    },
+  };
+}
+
+export interface ClusterSpark extends TestSpark {
+  /** The options that make it the metrics engine of a process. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** A Spark for the stages of a test cluster, with its own user in Kafka. */
+export async function testSparkFor({ kafka }: Pick<TestCluster, 'kafka'>): Promise<ClusterSpark> {
+  const spark = await testSpark({ kafka: { username: SPARK_USER, password: kafka.passwords[SPARK_USER]! } });
+  return {
+    ...spark,
+    environment: {
+      INSTASHOP_METRICS_ENGINE: 'spark',
+      INSTASHOP_SPARK_URL: spark.url,
+      INSTASHOP_SPARK_CHECKPOINT: spark.checkpointDir,
+      [secretVariable(CONNECT_TOKEN)]: spark.token,
     },
   };
 }
