@@ -185,12 +185,12 @@ function eventsSql(shape: Shape): string {
     FROM fates`;
 }
 
-/** What an event brings to a column: never null in a sum, null in others where it brings nothing. */
+/** What an event brings to a column: where it brings nothing 0 to a sum, null to others. */
 function operandSql(aggregate: Aggregate, fieldOf: (name: string) => Field): string {
   const holds = conditionsSql(aggregate.where, fieldOf);
   const only = (value: string, otherwise: string) =>
     holds === 'true' ? value : `CASE WHEN ${holds} THEN ${value} ELSE ${otherwise} END`;
-  if (aggregate.fn === 'count') return only('1D', '0D');
+  if (aggregate.fn === 'count') return only('1', 'null');
   if (aggregate.fn === 'sum') return only(`coalesce(${eventField(aggregate.field)}, 0D)`, '0D');
   if (aggregate.fn === 'distinct') return only(textOf(fieldOf(aggregate.field)), 'null');
   return only(eventField(aggregate.field), 'null');
@@ -230,7 +230,7 @@ function rowsSql({ counters, slots, labels }: Shape): string {
 
 function outputSql(shape: Shape, generation: string): string {
   const { counters, slots, labels } = shape;
-  const functions = { sum: 'sum', min: 'min', max: 'max', set: 'collect_set' };
+  const functions = { count: 'count', sum: 'sum', min: 'min', max: 'max', set: 'collect_set' };
   const aggregated = [...slots.columns.keys()].map((name) => {
     const fn = functions[name.split('_')[0] as keyof typeof functions];
     return `${fn}(${name}) AS ${name}`;
@@ -247,6 +247,7 @@ function outputSql(shape: Shape, generation: string): string {
     if (definition === null) return own;
     const list = slots.of(definition).map((slot) => {
       const name = slotName(slot);
+      if (slot.kind === 'count') return `CAST(${name} AS DOUBLE)`;
       return slot.kind === 'set' ? `CAST(size(${name}) AS DOUBLE)` : name;
     });
     return `array(${list.join(', ')})`;

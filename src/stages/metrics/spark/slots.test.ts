@@ -22,15 +22,15 @@ test('what never meets in a row shares a column, what is the same too', () => {
   const { columns, of } = planSlots(definitions);
   const names = definitions.map((one) => of(one).map(slotName));
   assert.deepEqual(names, [
-    ['sum_0', 'sum_1', 'set_0'],
+    ['count_0', 'sum_0', 'set_0'],
     ['sum_0', 'set_0'],
-    // The count is not that of a: y has another sum in that column. No column has g for both topics.
-    ['sum_2', 'sum_3'],
+    // The column where y has the sum of g is another one's for x.
+    ['count_0', 'sum_1'],
   ]);
   assert.deepEqual(
     columns.get('sum_0'),
     new Map<string, unknown>([
-      ['x', count],
+      ['x', sum('f')],
       ['y', sum('g')],
     ]),
   );

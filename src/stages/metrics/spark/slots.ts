@@ -2,11 +2,11 @@
 // in a row share a column, so that a row stays narrow.
 import type { Aggregate, MetricDefinition } from '../../../contracts/metrics.ts';
 
-/** Columns of a kind are added up alike; a count is a sum of ones. */
-export type SlotKind = 'sum' | 'min' | 'max' | 'set';
+/** Columns of a kind are added up alike; in a `count`, whatever is not null counts. */
+export type SlotKind = 'count' | 'sum' | 'min' | 'max' | 'set';
 
 const KINDS: Readonly<Record<Aggregate['fn'], SlotKind>> = {
-  count: 'sum',
+  count: 'count',
   sum: 'sum',
   min: 'min',
   max: 'max',
