@@ -10,8 +10,11 @@ export const API = {
 
 /** Length of a window (contracts/metrics.ts). */
 export const LIVE_WINDOW_MS = 30_000;
-/** The page shows the windows that start within this of the newest one: 20 windows of 30 s. */
-export const LIVE_SPAN_MS = 600_000;
+/** Lengths of the live period one may ask for, seconds. */
+export const LIVE_PERIODS_S = [300, 900, 1_800, 3_600] as const;
+export const LIVE_PERIOD_S_DEFAULT = 900;
+/** The server holds the longest period and the one before it. */
+export const LIVE_SPAN_MS = 2 * 3_600_000;
 /** A heartbeat comes at least this often, whatever happens. */
 export const HEARTBEAT_MS = 5_000;
 /** A page that heard nothing for this long calls itself stale. */
@@ -23,26 +26,70 @@ export const RETRYING_AFTER_MS = 5_000;
 /** Hours that `/api/v1/history` answers for. */
 export const HISTORY_HOURS_MAX = 744;
 
-/** The metrics on the page, and which of their figures travel. */
+const SALES_FIGURES = [
+  'placed',
+  'buyers',
+  'completed_entered',
+  'completed_entered_minor',
+  'completed_left',
+  'completed_left_minor',
+  'pending_entered',
+  'pending_entered_minor',
+  'failed_entered',
+  'failed_entered_minor',
+  'refunded_entered',
+  'refunded_entered_minor',
+] as const;
+
+/** The metrics that travel window by window, and which of their figures. */
 export const LIVE_FIGURES = {
-  transactions: [
-    'placed',
-    'buyers',
-    'completed_entered',
-    'completed_entered_minor',
-    'completed_left',
-    'completed_left_minor',
-    'pending_entered',
-    'pending_entered_minor',
-    'failed_entered',
-    'failed_entered_minor',
-    'refunded_entered',
-    'refunded_entered_minor',
-  ],
-  products_by_category: ['sales', 'gross_minor', 'quantity', 'reversals_minor'],
+  transactions: SALES_FIGURES,
+  transactions_by_merchant: SALES_FIGURES,
+  transactions_by_payment: SALES_FIGURES,
+  products_by_category: ['sales', 'buyers', 'gross_minor', 'quantity', 'reversals_minor'],
   behavior: ['count'],
+  carts: ['count', 'value_minor'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 export type LiveMetric = keyof typeof LIVE_FIGURES;
+
+/**
+ * Which sales the series is about. Sales are counted by merchant, by payment method and by category, never by two of
+ * them at once, so there is one filter at a time. `of`: a customer_id, a payment method, a category.
+ */
+export interface LiveFilter {
+  readonly by: 'merchant' | 'payment' | 'category';
+  readonly of: string;
+}
+
+/**
+ * What a stream or snapshot is about: the last `period_s` of event time with everything, and the same length before
+ * it with the series alone (the metric that SERIES_OF names, of the filter's group), to compare with.
+ */
+export interface LiveScope {
+  readonly period_s: number;
+  readonly filter: LiveFilter | null;
+}
+
+/** The metric and the group field that a filter stands for; without a filter it is `transactions`. */
+export const SERIES_OF = {
+  merchant: { metric: 'transactions_by_merchant', field: 'customer_id' },
+  payment: { metric: 'transactions_by_payment', field: 'payment_method' },
+  category: { metric: 'products_by_category', field: 'category' },
+} as const satisfies Record<LiveFilter['by'], { metric: LiveMetric; field: string }>;
+
+/** Whether a value belongs to the scope's series (in any currency). */
+export const isSeries = ({ filter }: LiveScope, value: Pick<LiveValue, 'metric' | 'group'>): boolean => {
+  if (filter === null) return value.metric === 'transactions';
+  const { metric, field } = SERIES_OF[filter.by];
+  return value.metric === metric && String(value.group[field]) === filter.of;
+};
+
+/** The scope as a query: `period=900&merchant=7`. */
+export const scopeQuery = ({ period_s, filter }: LiveScope): string => {
+  const query = new URLSearchParams({ period: String(period_s) });
+  if (filter !== null) query.set(filter.by, filter.of);
+  return query.toString();
+};
 
 /** One window of one group: absolute figures, money in minor units. A later message replaces it whole. */
 export interface LiveValue {
@@ -76,6 +123,44 @@ export interface LiveStage {
   readonly figures: Readonly<Record<string, number>>;
 }
 
+export interface LiveProduct {
+  readonly currency: string;
+  readonly product_id: number | null;
+  readonly name: string | null;
+  readonly category: string | null;
+  /** Charged price x quantity and pieces, of completed sales. */
+  readonly gross_minor: number;
+  readonly quantity: number;
+}
+
+export interface LiveTerm {
+  readonly term: string;
+  readonly count: number;
+  readonly without_result: number;
+}
+
+/**
+ * Sums over the period of what has too many groups to travel window by window: the first RANKS_MAX. Made anew at most
+ * once a second; a later one replaces it whole.
+ */
+export interface LiveRankings {
+  /** Bounds of the windows they are made of, epoch ms: the newest one is open. */
+  readonly from: number;
+  readonly to: number;
+  /** The first by revenue and the first by pieces, of each currency; of the filter's category alone if it names one. */
+  readonly products: readonly LiveProduct[];
+  readonly searches: {
+    readonly count: number;
+    readonly without_result: number;
+    readonly top: readonly LiveTerm[];
+    readonly top_without_result: readonly LiveTerm[];
+  };
+  /** Merchants with sales in what the server holds, by name. */
+  readonly merchants: readonly { readonly customer_id: number; readonly name: string }[];
+}
+export const RANKS_MAX = 10;
+export const MERCHANTS_MAX = 500;
+
 /** Stream event `change`: whatever changed since the message before. */
 export interface LiveChange {
   /** The server's clock when this was written, epoch ms. */
@@ -84,12 +169,17 @@ export interface LiveChange {
   readonly newest_event_time: number | null;
   /** Newest commit in the shop counted in them: server_time minus this is how old the page's numbers are. */
   readonly newest_committed_at: number | null;
+  /** Windows that start before this may be missing: not counted by anybody, or expired. Null: nothing is known. */
+  readonly known_from: number | null;
   readonly values: readonly LiveValue[];
   readonly stages: readonly LiveStage[];
+  /** Absent where they did not change. */
+  readonly rankings?: LiveRankings;
 }
 
 /** `/api/v1/snapshot`, and stream event `snapshot`: everything the page shows; replaces all it had. */
 export interface LiveSnapshot extends LiveChange {
+  readonly scope: LiveScope;
   readonly version: string;
   readonly profile: string;
   readonly main_currency: string;

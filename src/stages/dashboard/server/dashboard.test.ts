@@ -11,8 +11,9 @@ import {
   type LiveSnapshot,
 } from '../../../contracts/live.ts';
 import { UserError } from '../../../lib/errors.ts';
-import { SHOP_STAGES, shopHealth, shopHistory, shopWindows } from '../testing/fake-shop.ts';
+import { SHOP_STAGES, shopDetails, shopHealth, shopHistory, shopWindows } from '../testing/fake-shop.ts';
 import { serve } from '../testing/serve.ts';
+import { sseViewer } from '../testing/sse-client.ts';
 
 const json = async <T>(url: string): Promise<{ status: number; body: T; headers: Headers }> => {
   const response = await fetch(url);
@@ -180,4 +181,35 @@ test('a taken port is a fault that names the option to change', async () => {
     assert.match(error.remedy, /--dashboard-port/);
     return true;
   });
+});
+
+test('snapshot and stream answer for a period and one merchant, payment method or category', async () => {
+  await using served = await serve();
+  await served.store.write([...shopWindows(Date.now(), 40), ...shopDetails(Date.now(), 40)]);
+  const merchant = await json<LiveSnapshot>(`${served.url}${API.snapshot}?period=300&merchant=2`);
+  assert.deepEqual(merchant.body.scope, { period_s: 300, filter: { by: 'merchant', of: '2' } });
+  const ofMerchant = merchant.body.values.filter(({ metric }) => metric === 'transactions_by_merchant');
+  assert.ok(ofMerchant.length >= 19 && ofMerchant.length <= 21);
+  assert.ok(ofMerchant.every(({ group }) => group['customer_id'] === 2));
+  using viewer = await sseViewer(served.url, undefined, '?period=300&merchant=2');
+  const { data } = await viewer.next();
+  assert.deepEqual(data.values, merchant.body.values);
+  assert.deepEqual(data.scope, merchant.body.scope);
+  for (const path of [API.snapshot, API.stream]) {
+    const bad = await json<LiveError>(`${served.url}${path}?merchant=2&category=Books`);
+    assert.deepEqual([bad.status, bad.body.error], [400, 'bad_request']);
+  }
+});
+
+test('history ends where it is told to, at a whole hour', async () => {
+  await using served = await serve();
+  const until = Date.parse('2026-03-01T10:20:00Z');
+  const { status } = await json(`${served.url}${API.history}?hours=48&until=${until}`);
+  assert.equal(status, 200);
+  const { fromMs, toMs } = served.warehouse.asked[0]!;
+  assert.equal(new Date(toMs).toISOString(), '2026-03-01T11:00:00.000Z');
+  assert.equal(toMs - fromMs, 48 * 3_600_000);
+  await json(`${served.url}${API.history}?hours=1&until=${toMs}`);
+  assert.equal(served.warehouse.asked[1]?.toMs, toMs);
+  assert.equal((await json(`${served.url}${API.history}?until=yesterday`)).status, 400);
 });

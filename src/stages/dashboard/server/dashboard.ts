@@ -1,12 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
-import {
-  HEARTBEAT_MS,
-  LIVE_FIGURES,
-  LIVE_SPAN_MS,
-  type LiveHealth,
-  type LiveSnapshot,
-} from '../../../contracts/live.ts';
+import { HEARTBEAT_MS, type LiveHealth, type LiveScope, type LiveSnapshot } from '../../../contracts/live.ts';
+import { METRICS_TTL_MS } from '../../../contracts/metrics.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { UserError } from '../../../lib/errors.ts';
 import type { Log } from '../../../lib/log.ts';
@@ -15,7 +10,8 @@ import { healthOf, type Stage, stageCounts } from '../../../lib/stage.ts';
 import type { MetricsStore } from '../../../stores/metrics-store/metrics-store.ts';
 import { judge } from './health.ts';
 import { type HistoryWarehouse, historyReader } from './history.ts';
-import { type LiveModel, liveModel } from './live-model.ts';
+import { COMMON_METRICS, type LiveModel, liveModel, WIDE_METRICS } from './live-model.ts';
+import { DEFAULT_SCOPE } from './live-scope.ts';
 import { prometheus } from './prometheus.ts';
 import { registerRoutes } from './routes.ts';
 import { type SseHub, sseHub } from './sse-hub.ts';
@@ -23,6 +19,12 @@ import { serveStatic } from './static-files.ts';
 
 /** The store is read again this often, for changes that a subscription lost (a reconnect, say). */
 const RELOAD_MS = 30_000;
+/** That much of the newest windows is read again. */
+const RELOAD_SPAN_MS = 600_000;
+/** Metrics of many groups are read in such pieces: a process that does more than this page must not stand still. */
+const PIECE_MS = 60_000;
+/** Rankings are made anew at most this often. */
+const RERANK_MS = 1_000;
 /** Event time may be ahead of our clock by what capture lets through. */
 const AHEAD_MS = 120_000;
 
@@ -81,13 +83,29 @@ const urlOf = (host: string, port: number): string => {
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 };
 
-/** Reads what the page shows from the store: the span around the newest window, or around now when there is none. */
-async function load(store: DashboardOptions['metricsStore'], model: LiveModel, nowMs: number): Promise<void> {
+/** Reads the newest `spanMs` of what the page shows: around the newest window, or around now when there is none. */
+async function load(
+  store: DashboardOptions['metricsStore'],
+  model: LiveModel,
+  nowMs: number,
+  spanMs: number,
+  changed: () => void,
+): Promise<void> {
   const newest = model.newestWindowStart() ?? nowMs;
+  const from = newest - spanMs;
   const to = Math.max(newest, nowMs) + AHEAD_MS;
-  const ranges = Object.keys(LIVE_FIGURES).map((metric) => store.range(metric, newest - LIVE_SPAN_MS, to));
-  const [health, ...values] = await Promise.all([store.health(), ...ranges]);
+  const [health, ...values] = await Promise.all([
+    store.health(),
+    ...COMMON_METRICS.map((metric) => store.range(metric, from, to)),
+  ]);
   model.apply({ values: values.flat(), health });
+  changed();
+  for (let start = to; start > from; start -= PIECE_MS) {
+    for (const metric of WIDE_METRICS) {
+      model.apply({ values: await store.range(metric, start - PIECE_MS, start), health: [] });
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /**
@@ -106,10 +124,16 @@ export function dashboard(options: DashboardOptions): Dashboard {
   const build = (model: LiveModel, hub: SseHub): FastifyInstance => {
     const server = Fastify({ forceCloseConnections: true, logger: false, bodyLimit: 1024 });
     const problems = () => judge(model.stages(), expectedStages, clock.now(), model.stateSince);
-    const snapshot = (): LiveSnapshot => ({ ...about, server_time: clock.now(), ...model.since(0) });
+    const snapshot = (scope: LiveScope): LiveSnapshot => ({
+      ...about,
+      scope,
+      server_time: clock.now(),
+      ...model.since(0, scope),
+    });
     const health = (): LiveHealth => {
       const found = problems();
-      const { newest_event_time, newest_committed_at, stages } = model.since(0);
+      const { newest_event_time, newest_committed_at } = model.since(model.seq(), DEFAULT_SCOPE);
+      const stages = model.stages();
       const status = stages.length === 0 ? 'starting' : found.length === 0 ? 'ok' : 'unwell';
       const times = { server_time: clock.now(), newest_event_time, newest_committed_at };
       return { status, version, profile, ...times, problems: found, stages };
@@ -140,10 +164,21 @@ export function dashboard(options: DashboardOptions): Dashboard {
 
   const reloads = async (model: LiveModel, hub: SseHub, signal: AbortSignal): Promise<void> => {
     const onRetry = (error: Error) => log.warn('the metrics store does not answer, trying again', { error });
+    const read = (spanMs: number) =>
+      retry(() => load(metricsStore, model, clock.now(), spanMs, hub.changed), { clock, signal, onRetry });
+    await read(METRICS_TTL_MS);
+    model.covers((model.newestWindowStart() ?? clock.now()) - METRICS_TTL_MS);
+    hub.changed();
     while (!signal.aborted) {
-      await retry(() => load(metricsStore, model, clock.now()), { clock, signal, onRetry });
-      hub.changed();
       await clock.sleep(RELOAD_MS, signal);
+      await read(RELOAD_SPAN_MS);
+    }
+  };
+
+  const reranks = async (model: LiveModel, hub: SseHub, signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      if (model.rerank()) hub.changed();
+      await clock.sleep(RERANK_MS, signal);
     }
   };
 
@@ -175,7 +210,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       const ended = new AbortController();
       const until = AbortSignal.any([signal, ended.signal]);
       try {
-        await Promise.all([heartbeats(hub, until), reloads(model, hub, until)]);
+        await Promise.all([heartbeats(hub, until), reloads(model, hub, until), reranks(model, hub, until)]);
       } catch (error) {
         // The signal ends a retry by throwing its last fault: that is a clean stop.
         if (!(signal.aborted && isRetryable(error))) throw error;

@@ -2,23 +2,29 @@ import type { LiveHistory } from '../../../contracts/live.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { Warehouse } from '../../../stores/warehouse/warehouse.ts';
 
-const HOUR_MS = 3_600_000;
+export const HOUR_MS = 3_600_000;
 /** An answer serves everyone who asks the same within this time. */
 const CACHE_MS = 1_000;
 const CACHE_MAX = 100;
 
 export type HistoryWarehouse = Pick<Warehouse, 'history' | 'activity' | 'totals'>;
-export type History = (hours: number, customerId: number | null) => Promise<LiveHistory>;
+export interface HistoryQuestion {
+  readonly hours: number;
+  /** The hour that holds the instant before this is the last one, epoch ms; null: the running hour. */
+  readonly until: number | null;
+  readonly customerId: number | null;
+}
+export type History = (question: HistoryQuestion) => Promise<LiveHistory>;
 
 /**
- * The last `hours` hours, the running one included, from the warehouse's rollups. Whoever asks while an equal
+ * Whole hours (UTC) up to `until` from the warehouse's rollups, the running one included. Whoever asks while an equal
  * question is under way, or within CACHE_MS of it, gets the same answer. Rejects as the warehouse does.
  */
 export function historyReader(warehouse: HistoryWarehouse, clock: Clock): History {
   const cache = new Map<string, { readonly at: number; readonly answer: Promise<LiveHistory> }>();
 
-  const read = async (hours: number, customerId: number | null): Promise<LiveHistory> => {
-    const to = (Math.floor(clock.now() / HOUR_MS) + 1) * HOUR_MS;
+  const read = async ({ hours, until, customerId }: HistoryQuestion): Promise<LiveHistory> => {
+    const to = Math.ceil((until ?? clock.now() + 1) / HOUR_MS) * HOUR_MS;
     const from = to - hours * HOUR_MS;
     const [points, activity, totals] = await Promise.all([
       customerId === null ? warehouse.history(from, to) : warehouse.history(from, to, customerId),
@@ -54,12 +60,12 @@ export function historyReader(warehouse: HistoryWarehouse, clock: Clock): Histor
     };
   };
 
-  return (hours, customerId) => {
-    const key = `${hours}/${customerId}`;
+  return (question) => {
+    const key = Object.values(question).join('/');
     const known = cache.get(key);
     if (known !== undefined && clock.now() - known.at < CACHE_MS) return known.answer;
     if (cache.size >= CACHE_MAX) cache.clear();
-    const answer = read(hours, customerId);
+    const answer = read(question);
     cache.set(key, { at: clock.now(), answer });
     // A failed answer is for those who wait for it, not for the next one.
     answer.catch(() => cache.delete(key));

@@ -5,9 +5,16 @@ import { metricKey } from '../../../contracts/metric-value.ts';
 import { WINDOW_MS } from '../../../contracts/metrics.ts';
 import { HEALTH_MAX } from '../../../stores/metrics-store/metrics-store.ts';
 import { shopHealth, shopWindow } from '../testing/fake-shop.ts';
-import { liveModel, liveValue } from './live-model.ts';
+import { liveModel as newModel } from './live-model.ts';
+import { DEFAULT_SCOPE } from './live-scope.ts';
+import { liveValue } from './live-values.ts';
 
 const START = 1_790_000_010_000 - (1_790_000_010_000 % WINDOW_MS);
+/** The model as a viewer who chose nothing sees it. */
+const liveModel = (now: () => number) => {
+  const model = newModel(now);
+  return { ...model, since: (seq: number) => model.since(seq, DEFAULT_SCOPE) };
+};
 const early = shopWindow(START, START + 5_000);
 const late = shopWindow(START, START + 20_000);
 const of = <T>(values: T[]) => ({ values: values as never, health: [] });

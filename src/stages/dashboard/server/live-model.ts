@@ -1,27 +1,29 @@
-import {
-  LIVE_FIGURES,
-  LIVE_SPAN_MS,
-  type LiveChange,
-  type LiveMetric,
-  type LiveStage,
-  type LiveValue,
-} from '../../../contracts/live.ts';
-import { type MetricValue, metricKey, metricVersion } from '../../../contracts/metric-value.ts';
+import type { LiveChange, LiveRankings, LiveScope, LiveStage } from '../../../contracts/live.ts';
 import { healthKey, type StageHealth } from '../../../contracts/stage-health.ts';
 import { HEALTH_MAX, type MetricsChange } from '../../../stores/metrics-store/metrics-store.ts';
+import { liveRanking, RANKED_METRICS } from './live-rankings.ts';
+import { inScope } from './live-scope.ts';
 import { byStage, liveStage, liveStages, presentInstances } from './live-stages.ts';
+import { liveValues } from './live-values.ts';
 
-/** Values held at most; the oldest windows go first. */
+/** Values held at most: of the whole shop, and of its merchants. */
 const VALUES_MAX = 20_000;
+const MERCHANT_VALUES_MAX = 40_000;
 
-interface Entry<T> {
-  readonly item: T;
-  /** The tick it belongs to: whoever has seen an earlier one needs it. */
+/** Metrics of which the model holds LIVE_SPAN_MS, and those that take the most room. */
+export const COMMON_METRICS = [
+  'transactions',
+  'transactions_by_payment',
+  'products_by_category',
+  'behavior',
+  'carts',
+] as const;
+export const WIDE_METRICS = ['transactions_by_merchant', ...RANKED_METRICS] as const;
+
+interface StageEntry {
+  readonly item: StageHealth;
+  /** The tick it belongs to. */
   readonly seq: number;
-  readonly version: number;
-}
-
-interface StageEntry extends Entry<StageHealth> {
   /** When this state was said first. */
   readonly stateSince: number;
 }
@@ -30,12 +32,16 @@ interface StageEntry extends Entry<StageHealth> {
 export interface LiveModel {
   /** The newest finished tick. */
   seq(): number;
-  /** Takes what is newer than what it has. Whether anything was. */
+  /** Takes what is newer than what it has. Whether the next tick brings anything of it (rankings wait for `rerank`). */
   apply(change: MetricsChange): boolean;
+  /** The store held everything from there on; the next message tells. */
+  covers(fromMs: number): void;
+  /** Lets the next tick bring rankings if anything they are made of changed. Whether it did. */
+  rerank(): boolean;
   /** Ends a tick if anything changed since the last. Whether it did. */
   advance(): boolean;
-  /** Everything that changed after that tick; 0 gives all there is. */
-  since(seq: number): Omit<LiveChange, 'server_time'>;
+  /** Everything of the scope that changed after that tick; 0 gives all there is. */
+  since(seq: number, scope: LiveScope): Omit<LiveChange, 'server_time'>;
   /** Each stage, its processes in one. */
   stages(): readonly LiveStage[];
   /** The processes that count now, by stage. */
@@ -46,68 +52,58 @@ export interface LiveModel {
   newestCommittedAt(): number | null;
 }
 
-const isLive = (metric: string): metric is LiveMetric => Object.hasOwn(LIVE_FIGURES, metric);
-
-/** The part of a value that travels to the page; null for metrics it does not show. */
-export function liveValue(value: MetricValue): LiveValue | null {
-  const { metric, group, window_start, window_end, state, revision } = value;
-  if (!isLive(metric)) return null;
-  const values: Record<string, number | null> = {};
-  for (const figure of LIVE_FIGURES[metric]) values[figure] = value.values[figure] ?? null;
-  return { metric, group, window_start, window_end, state, revision, values };
-}
-
 const max = (a: number | null, b: number): number => (a === null || b > a ? b : a);
 
 /** `now`: epoch ms; decides which processes still live. */
 export function liveModel(now: () => number): LiveModel {
-  const values = new Map<string, Entry<LiveValue>>();
+  const common = liveValues(VALUES_MAX);
+  const merchants = liveValues(MERCHANT_VALUES_MAX);
+  const ranking = liveRanking();
   const stages = new Map<string, StageEntry>();
   let seq = 0;
   let dirty = false;
-  let newestStart: number | null = null;
+  let coveredFrom: number | null = null;
+  let ranksSeq = 0;
+  let ranksDirty = false;
+  let ranksMade = new Map<string, LiveRankings>();
   let newestEventTime: number | null = null;
   let newestCommittedAt: number | null = null;
 
-  const dropBefore = (start: number): void => {
-    for (const [key, entry] of values) if (entry.item.window_start < start) values.delete(key);
-  };
-
-  const bound = (): void => {
-    if (newestStart !== null) dropBefore(newestStart - LIVE_SPAN_MS);
-    while (values.size > VALUES_MAX) {
-      const starts = [...new Set([...values.values()].map((entry) => entry.item.window_start))].sort(
-        (a, b) => a - b,
-      );
-      if (starts.length < 2) break;
-      dropBefore(starts[1]!);
-    }
-  };
-
-  const applyValue = (value: MetricValue): boolean => {
-    const item = liveValue(value);
-    if (item === null) return false;
-    if (newestStart !== null && item.window_start < newestStart - LIVE_SPAN_MS) return false;
-    const key = metricKey(value);
-    const version = metricVersion(value);
-    const known = values.get(key);
-    if (known !== undefined && known.version >= version) return false;
-    if (known === undefined && values.size >= 2 * VALUES_MAX) return false;
-    values.set(key, { item, seq: seq + 1, version });
-    newestStart = max(newestStart, item.window_start);
+  const applyValue = (value: MetricsChange['values'][number]): boolean => {
+    if (ranking.apply(value)) ranksDirty = true;
+    const isMerchant = value.metric === 'transactions_by_merchant';
+    if (!(isMerchant ? merchants : common).apply(value, seq + 1)) return false;
+    if (isMerchant) return true;
     newestEventTime = max(newestEventTime, value.newest_event_time);
     newestCommittedAt = max(newestCommittedAt, value.newest_committed_at);
     return true;
   };
 
+  /** Before the first value of anything, nobody counted. */
+  const knownFrom = ({ filter }: LiveScope): number | null => {
+    const oldest = common.oldestStart();
+    if (oldest === null || coveredFrom === null) return null;
+    const held =
+      filter?.by === 'merchant' && merchants.isCut() ? (merchants.oldestStart() ?? oldest) : oldest;
+    return Math.max(coveredFrom, oldest, held);
+  };
+
+  const rankings = (scope: LiveScope, newestStart: number): LiveRankings => {
+    const category = scope.filter?.by === 'category' ? scope.filter.of : '';
+    const key = `${scope.period_s}/${category}`;
+    const made = ranksMade.get(key) ?? ranking.rankings(scope, newestStart);
+    ranksMade.set(key, made);
+    return made;
+  };
+
   const applyHealth = (health: StageHealth): boolean => {
     const key = healthKey(health);
     const known = stages.get(key);
-    if (known !== undefined && known.version >= health.at) return false;
+    if (known !== undefined && known.item.at >= health.at) return false;
     const stateSince = known?.item.state === health.state ? known.stateSince : health.at;
-    stages.set(key, { item: health, seq: seq + 1, version: health.at, stateSince });
+    stages.set(key, { item: health, seq: seq + 1, stateSince });
     while (stages.size > HEALTH_MAX) {
-      const [oldest] = [...stages].reduce((a, b) => (b[1].version < a[1].version ? b : a));
+      const [oldest] = [...stages].reduce((a, b) => (b[1].item.at < a[1].item.at ? b : a));
       stages.delete(oldest);
     }
     return true;
@@ -116,7 +112,9 @@ export function liveModel(now: () => number): LiveModel {
   const healths = () => [...stages.values()].map((entry) => entry.item);
 
   const stagesAfter = (from: number): LiveStage[] => {
-    const changed = new Set(after(stages, from).map(({ stage }) => stage));
+    const changed = new Set(
+      [...stages.values()].flatMap(({ item, seq: at }) => (at > from ? [item.stage] : [])),
+    );
     return [...byStage(healths())].flatMap(([stage, all]) =>
       changed.has(stage) ? [liveStage(all, now())] : [],
     );
@@ -134,22 +132,25 @@ export function liveModel(now: () => number): LiveModel {
     return Math.max(Math.min(...since.map((entry) => entry.stateSince)), ...gone);
   };
 
-  const after = <T>(entries: ReadonlyMap<string, Entry<T>>, from: number): T[] => {
-    const found: T[] = [];
-    for (const entry of entries.values()) if (entry.seq > from) found.push(entry.item);
-    return found;
-  };
-
   return {
     seq: () => seq,
     apply(change) {
-      const before = newestStart;
       let changed = false;
       for (const value of change.values) changed = applyValue(value) || changed;
       for (const health of change.health) changed = applyHealth(health) || changed;
-      if (newestStart !== before || values.size > VALUES_MAX) bound();
       dirty ||= changed;
       return changed;
+    },
+    covers(fromMs) {
+      coveredFrom = fromMs;
+    },
+    rerank() {
+      if (!ranksDirty) return false;
+      ranksDirty = false;
+      ranksMade = new Map();
+      ranksSeq = seq + 1;
+      dirty = true;
+      return true;
     },
     advance() {
       if (!dirty) return false;
@@ -157,16 +158,23 @@ export function liveModel(now: () => number): LiveModel {
       seq += 1;
       return true;
     },
-    since: (from) => ({
-      newest_event_time: newestEventTime,
-      newest_committed_at: newestCommittedAt,
-      values: after(values, from),
-      stages: stagesAfter(from),
-    }),
+    since(from, scope) {
+      const newest = common.newestStart();
+      const isWanted = newest === null ? () => false : inScope(scope, newest);
+      const ofMerchants = scope.filter?.by === 'merchant' ? merchants.since(from) : [];
+      return {
+        newest_event_time: newestEventTime,
+        newest_committed_at: newestCommittedAt,
+        known_from: knownFrom(scope),
+        values: [...common.since(from), ...ofMerchants].filter(isWanted),
+        stages: stagesAfter(from),
+        ...(newest !== null && ranksSeq > from && { rankings: rankings(scope, newest) }),
+      };
+    },
     stages: () => liveStages(healths(), now()),
     instances: () => [...byStage(healths()).values()].map((all) => presentInstances(all, now())),
     stateSince,
-    newestWindowStart: () => newestStart,
+    newestWindowStart: common.newestStart,
     newestCommittedAt: () => newestCommittedAt,
   };
 }

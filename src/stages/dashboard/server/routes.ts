@@ -5,14 +5,16 @@ import {
   HISTORY_HOURS_MAX,
   type LiveError,
   type LiveHealth,
+  type LiveScope,
   type LiveSnapshot,
 } from '../../../contracts/live.ts';
-import type { History } from './history.ts';
+import { type History, type HistoryQuestion, HOUR_MS } from './history.ts';
+import { scopeOf } from './live-scope.ts';
 import type { SseHub } from './sse-hub.ts';
 import { PAGE_CSP } from './static-files.ts';
 
 export interface Routes {
-  readonly snapshot: () => LiveSnapshot;
+  readonly snapshot: (scope: LiveScope) => LiveSnapshot;
   readonly health: () => LiveHealth;
   readonly history: History;
   readonly hub: Pick<SseHub, 'connect'>;
@@ -29,6 +31,9 @@ const SECURITY_HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
+/** The last instant a Date can hold is further away; this is year 9999. */
+const TIME_MAX_MS = 253_402_300_799_999;
+
 const fault = (error: string, message: string): LiveError => ({ error, message });
 
 /** A whole number within bounds, undefined where the text is not one. */
@@ -38,27 +43,30 @@ function wholeNumber(text: unknown, min: number, max: number): number | undefine
   return value >= min && value <= max ? value : undefined;
 }
 
-interface HistoryQuery {
-  readonly hours: number;
-  readonly customerId: number | null;
-}
+type Query = Record<string, unknown>;
 
 /** The query of /api/v1/history, or what is wrong with it. */
-function historyQuery(query: Readonly<Record<string, unknown>>): HistoryQuery | string {
-  const unknown = Object.keys(query).find((name) => name !== 'hours' && name !== 'customer_id');
-  if (unknown !== undefined) return `There is no parameter "${unknown}": use hours and customer_id.`;
+function historyQuery(query: Readonly<Query>): HistoryQuestion | string {
+  const names = ['hours', 'until', 'customer_id'];
+  const unknown = Object.keys(query).find((name) => !names.includes(name));
+  if (unknown !== undefined) return `There is no parameter "${unknown}": use ${names.join(', ')}.`;
   const hours = wholeNumber(query['hours'] ?? '24', 1, HISTORY_HOURS_MAX);
   if (hours === undefined) return `hours must be a whole number from 1 to ${HISTORY_HOURS_MAX}.`;
-  if (query['customer_id'] === undefined) return { hours, customerId: null };
-  const customerId = wholeNumber(query['customer_id'], 1, Number.MAX_SAFE_INTEGER);
+  const number = (name: string, min: number, max: number): number | null | undefined =>
+    query[name] === undefined ? null : wholeNumber(query[name], min, max);
+  const until = number('until', HISTORY_HOURS_MAX * HOUR_MS, TIME_MAX_MS);
+  if (until === undefined) return 'until must be a time in epoch milliseconds.';
+  const customerId = number('customer_id', 1, Number.MAX_SAFE_INTEGER);
   if (customerId === undefined) return 'customer_id must be a whole number from 1.';
-  return { hours, customerId };
+  return { hours, until, customerId };
 }
 
 function registerApi(server: FastifyInstance, routes: Routes): void {
-  server.get(API.snapshot, (_request, reply) =>
-    reply.header('cache-control', 'no-store').send(routes.snapshot()),
-  );
+  server.get<{ Querystring: Query }>(API.snapshot, (request, reply) => {
+    const scope = scopeOf(request.query);
+    if (typeof scope === 'string') return reply.code(400).send(fault('bad_request', scope));
+    return reply.header('cache-control', 'no-store').send(routes.snapshot(scope));
+  });
 
   server.get(API.health, (_request, reply) => {
     const health = routes.health();
@@ -68,12 +76,12 @@ function registerApi(server: FastifyInstance, routes: Routes): void {
       .send(health);
   });
 
-  server.get<{ Querystring: Record<string, unknown> }>(API.history, async (request, reply) => {
+  server.get<{ Querystring: Query }>(API.history, async (request, reply) => {
     const query = historyQuery(request.query);
     if (typeof query === 'string') return reply.code(400).send(fault('bad_request', query));
     reply.header('cache-control', 'no-store');
     try {
-      return await routes.history(query.hours, query.customerId);
+      return await routes.history(query);
     } catch (error) {
       routes.failed(API.history, error as Error);
       return reply
@@ -83,13 +91,16 @@ function registerApi(server: FastifyInstance, routes: Routes): void {
   });
 
   // HEAD would open a stream that nobody reads.
-  server.get(API.stream, { exposeHeadRoute: false }, (request, reply) => {
+  server.get<{ Querystring: Query }>(API.stream, { exposeHeadRoute: false }, (request, reply) => {
+    const scope = scopeOf(request.query);
+    if (typeof scope === 'string') return reply.code(400).send(fault('bad_request', scope));
     reply.hijack();
     const lastEventId = request.headers['last-event-id'];
     const id = typeof lastEventId === 'string' ? lastEventId : undefined;
-    if (routes.hub.connect(request.raw, reply.raw, id)) return;
+    if (routes.hub.connect(request.raw, reply.raw, scope, id)) return reply;
     reply.raw.writeHead(503, { 'content-type': 'application/json; charset=utf-8', 'retry-after': '5' });
     reply.raw.end(JSON.stringify(fault('too_many_viewers', 'Too many pages are connected; try again soon.')));
+    return reply;
   });
 
   server.get('/metrics', async (_request, reply) => {

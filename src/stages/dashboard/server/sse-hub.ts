@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { LiveChange, LiveHeartbeat, LiveSnapshot } from '../../../contracts/live.ts';
+import {
+  type LiveChange,
+  type LiveHeartbeat,
+  type LiveScope,
+  type LiveSnapshot,
+  scopeQuery,
+} from '../../../contracts/live.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { LiveModel } from './live-model.ts';
 
@@ -16,6 +22,9 @@ const CATCH_UPS_MAX = 32;
 
 interface Client {
   readonly response: ServerResponse;
+  readonly scope: LiveScope;
+  /** The scope's name: viewers with the same one get the same bytes. */
+  readonly scopeName: string;
   /** The newest tick it was sent. */
   seq: number;
   /** Since when its socket is full; null while it takes what it is given. */
@@ -35,8 +44,16 @@ export interface SseCounts {
 }
 
 export interface SseHub {
-  /** Takes over the response and streams to it, from `lastEventId` if that is known. False when there is no room. */
-  connect(request: IncomingMessage, response: ServerResponse, lastEventId: string | undefined): boolean;
+  /**
+   * Takes over the response and streams what is in the scope to it, from `lastEventId` (of the same scope) if that is
+   * known. False when there is no room.
+   */
+  connect(
+    request: IncomingMessage,
+    response: ServerResponse,
+    scope: LiveScope,
+    lastEventId: string | undefined,
+  ): boolean;
   /** Says that the model changed: a message follows within TICK_MS (or later under load). */
   changed(): void;
   /** Says to everyone that the server is there, and lets stalled viewers go. Call it every HEARTBEAT_MS. */
@@ -50,7 +67,7 @@ export interface SseHubOptions {
   readonly model: LiveModel;
   readonly clock: Clock;
   /** What a snapshot says beside the model's content. */
-  readonly about: Omit<LiveSnapshot, keyof LiveChange>;
+  readonly about: Omit<LiveSnapshot, keyof LiveChange | 'scope'>;
   readonly clientsMax?: number;
 }
 
@@ -76,23 +93,26 @@ export function sseHub(options: SseHubOptions): SseHub {
   const epoch = clock.now().toString(36);
   let scheduled = false;
   let notBefore = 0;
-  let catchUps = new Map<number, Buffer>();
+  let catchUps = new Map<string, Buffer>();
   let catchUpsOf = -1;
 
-  /** The bytes that bring a viewer from a tick to now: made once for all viewers who stand there. */
-  const catchUp = (clientSeq: number): Buffer => {
+  /** The bytes that bring a viewer from its tick to now: made once for all viewers of the scope who stand there. */
+  const catchUp = ({ seq: clientSeq, scope, scopeName }: Client): Buffer => {
     const seq = model.seq();
     if (catchUpsOf !== seq) {
       catchUps = new Map();
       catchUpsOf = seq;
     }
-    const from = catchUps.has(clientSeq) || catchUps.size < CATCH_UPS_MAX ? clientSeq : 0;
-    let bytes = catchUps.get(from);
+    const keyOf = (from: number): string => `${from}/${scopeName}`;
+    const isKnown = catchUps.has(keyOf(clientSeq)) || clientSeq === seq - 1;
+    const from = isKnown || catchUps.size < CATCH_UPS_MAX ? clientSeq : 0;
+    let bytes = catchUps.get(keyOf(from));
     if (bytes === undefined) {
-      const change: LiveChange = { server_time: clock.now(), ...model.since(from) };
+      const change: LiveChange = { server_time: clock.now(), ...model.since(from, scope) };
       const id = `${epoch}-${seq}`;
-      bytes = from === 0 ? frame('snapshot', id, { ...about, ...change }) : frame('change', id, change);
-      catchUps.set(from, bytes);
+      bytes =
+        from === 0 ? frame('snapshot', id, { ...about, scope, ...change }) : frame('change', id, change);
+      catchUps.set(keyOf(from), bytes);
     }
     return bytes;
   };
@@ -106,7 +126,7 @@ export function sseHub(options: SseHubOptions): SseHub {
   const drained = (client: Client): void => {
     client.blockedAt = null;
     if (client.seq === model.seq()) return;
-    const bytes = catchUp(client.seq);
+    const bytes = catchUp(client);
     client.seq = model.seq();
     counts.collapsed += 1;
     send(client, bytes);
@@ -119,7 +139,7 @@ export function sseHub(options: SseHubOptions): SseHub {
     const seq = model.seq();
     for (const client of clients) {
       if (client.blockedAt !== null) continue;
-      send(client, catchUp(client.seq));
+      send(client, catchUp(client));
       client.seq = seq;
     }
     const now = clock.now();
@@ -134,7 +154,7 @@ export function sseHub(options: SseHubOptions): SseHub {
 
   return {
     counts,
-    connect(request, response, lastEventId) {
+    connect(request, response, scope, lastEventId) {
       if (clients.size >= clientsMax || stopped.signal.aborted) {
         counts.refused += 1;
         return false;
@@ -143,7 +163,8 @@ export function sseHub(options: SseHubOptions): SseHub {
       request.socket.setTimeout(0);
       response.removeHeader('transfer-encoding');
       response.writeHead(200, HEADERS);
-      const client: Client = { response, seq: model.seq(), blockedAt: null };
+      const seq = tickOf(lastEventId);
+      const client: Client = { response, scope, scopeName: scopeQuery(scope), seq, blockedAt: null };
       response.on('drain', () => drained(client));
       response.on('error', () => response.destroy());
       response.on('close', () => {
@@ -153,7 +174,9 @@ export function sseHub(options: SseHubOptions): SseHub {
       clients.add(client);
       counts.clients = clients.size;
       response.write(`retry: ${RETRY_MS}\n\n`);
-      send(client, catchUp(tickOf(lastEventId)));
+      const bytes = catchUp(client);
+      client.seq = model.seq();
+      send(client, bytes);
       return true;
     },
     changed() {

@@ -124,6 +124,66 @@ export function shopWindows(
   );
 }
 
+const PAYMENTS = ['Credit Card', 'PayPal', 'Cash'] as const;
+/** customer_id is the place in the list, from 1. */
+export const MERCHANTS = ['Casa Luna', 'Norte Libros', 'Verde Hogar'] as const;
+const SEARCHES = ['shoes', 'lamp', 'red coat', 'unicorn saddle'] as const;
+const CARTS = [
+  ['add_to_cart', 30],
+  ['remove_from_cart', 9],
+  ['checkout', 12],
+  ['cart_abandonment', 8],
+] as const;
+
+/** What the metrics stage counts in more detail, of one window: by payment, merchant and product, carts, searches. */
+function shopDetail(start: number, nowMs: number, currency: string): MetricValue[] {
+  const random = seededRandom(`${start}/${currency}/detail`);
+  const sales = (share: number): Figures => {
+    const count = Math.floor((30 + random.next() * 30) * share);
+    const minor = count * 4_950;
+    return { placed: count + 1, completed_entered: count, completed_entered_minor: minor, buyers: count };
+  };
+  const labelled = (labels: MetricValue['labels'], ...of: Parameters<typeof value>): MetricValue => ({
+    ...value(...of),
+    labels,
+  });
+  return [
+    ...PAYMENTS.map((payment_method, index) =>
+      value('transactions_by_payment', { currency, payment_method }, start, sales(1 / (index + 1)), nowMs),
+    ),
+    ...MERCHANTS.map((customer_name, index) => {
+      const group = { currency, customer_id: index + 1 };
+      const figures = sales(1 / (index + 2));
+      return labelled({ customer_name }, 'transactions_by_merchant', group, start, figures, nowMs);
+    }),
+    ...Array.from({ length: 14 }, (_, index) => {
+      const quantity = random.int(1, 30 - index);
+      const figures = { sales: quantity, quantity, gross_minor: quantity * (900 + 700 * index) };
+      const labels = { product_name: `Product ${index + 1}`, category: CATEGORIES[index % 5]! };
+      return labelled(labels, 'products', { currency, product_id: index + 1 }, start, figures, nowMs);
+    }),
+    ...CARTS.map(([event_type, weight]) => {
+      const count = Math.floor(weight * (0.8 + random.next() * 0.4));
+      return value('carts', { currency, event_type }, start, { count, value_minor: count * 7_300 }, nowMs);
+    }),
+  ];
+}
+
+/** As `shopWindows`, for what is counted in more detail. */
+export function shopDetails(nowMs: number, windows: number, currencies = ['USD']): MetricValue[] {
+  const newest = Math.floor(nowMs / WINDOW_MS) * WINDOW_MS;
+  return Array.from({ length: windows }, (_, index) => newest - (windows - 1 - index) * WINDOW_MS).flatMap(
+    (start) => [
+      ...currencies.flatMap((currency) => shopDetail(start, nowMs, currency)),
+      ...SEARCHES.map((search_query, index) => {
+        const count = 9 - 2 * index;
+        const without_result = index === 3 ? count : 0;
+        return value('searches', { search_query }, start, { count, without_result }, nowMs);
+      }),
+    ],
+  );
+}
+
 export const SHOP_STAGES = [
   'generator',
   'capture',

@@ -32,11 +32,11 @@ function parse(block: string): SseMessage | null {
   return { id: field('id'), event, data: JSON.parse(data) as SseMessage['data'] };
 }
 
-/** Connects; `lastEventId` as a browser sends it after a lost connection. */
-export async function sseViewer(url: string, lastEventId?: string): Promise<SseViewer> {
+/** Connects; `lastEventId` as a browser sends it after a lost connection; `query` names the scope (`?period=300`). */
+export async function sseViewer(url: string, lastEventId?: string, query = ''): Promise<SseViewer> {
   const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    request(`${url}${API.stream}`, { headers, agent: false }, resolve).on('error', reject).end();
+    request(`${url}${API.stream}${query}`, { headers, agent: false }, resolve).on('error', reject).end();
   });
   const messages: SseMessage[] = [];
   let waiting: (() => void) | null = null;

@@ -2,25 +2,49 @@ import { Header } from './components/header.tsx';
 import { HistoryPanel } from './components/history.tsx';
 import { Lists } from './components/lists.tsx';
 import { Now } from './components/now.tsx';
+import { Period } from './components/period.tsx';
 import { Quality } from './components/quality.tsx';
 import { Stages } from './components/stages.tsx';
 import { Stats } from './components/stats.tsx';
-import { model, texts, view } from './state.ts';
+import { texts } from './settings.ts';
+import { isWaiting, version, view } from './state.ts';
+import type { View } from './view.ts';
+import { isLong } from './warehouse.ts';
 
-function Empty() {
+function Empty({ view: { periodMs } }: { view: View }) {
   const t = texts.value;
   return (
     <section class="empty" aria-labelledby="empty-title">
       <h2 id="empty-title">{t.emptyTitle}</h2>
-      <p>{t.emptyText}</p>
+      <p>{t.emptyText(t.minutes(periodMs / 60_000))}</p>
     </section>
+  );
+}
+
+/** What changes with each update stands here, so that nothing else is looked at then. */
+function Live() {
+  const shown = view.value;
+  if (shown === null) return null;
+  const isEmpty = !shown.hasSales && shown.filter === null;
+  return (
+    <>
+      {isEmpty ? (
+        <Empty view={shown} />
+      ) : (
+        <>
+          <Now view={shown} />
+          <Stats view={shown} />
+        </>
+      )}
+      {(!isEmpty || shown.behaviors.length > 0) && <Lists view={shown} />}
+    </>
   );
 }
 
 /** The whole page; each part reads the signals it shows. */
 export function App() {
   const t = texts.value;
-  const shown = view.value;
+  const isThere = version.value !== undefined;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (
     <>
@@ -28,25 +52,17 @@ export function App() {
         {t.skip}
       </a>
       <Header />
-      <main id="figures" aria-busy={shown === null}>
-        {shown === null ? null : shown.hasSales ? (
-          <>
-            <Now view={shown} />
-            <Stats view={shown} />
-          </>
-        ) : (
-          <Empty />
-        )}
-        {shown !== null && (shown.hasSales || shown.behaviors.length > 0) && <Lists view={shown} />}
+      <main id="figures" aria-busy={!isThere || isWaiting.value}>
+        {isLong.value ? <Period /> : <Live />}
         <HistoryPanel />
-        {model.value !== null && (
+        {isThere && (
           <div class="pipeline">
             <Stages />
             <Quality />
           </div>
         )}
       </main>
-      <footer>{t.footer(zone, model.value?.version ?? '–')}</footer>
+      <footer>{t.footer(zone, version.value ?? '–')}</footer>
     </>
   );
 }

@@ -13,6 +13,13 @@ export interface Formats {
   clock(ms: number): string;
   clockShort(ms: number): string;
   dateTime(ms: number): string;
+  day(ms: number): string;
+  /** 0 is Monday. */
+  weekday(index: number): string;
+  percent(ratio: number): string;
+  /** With its sign. */
+  change(ratio: number): string;
+  tenths(value: number): string;
   /** Bounds of a window. */
   bounds(start: number, end: number): string;
 }
@@ -34,6 +41,9 @@ const AGE_UNITS = [
   ['hour', 3_600_000],
   ['minute', 60_000],
 ] as const;
+
+/** A Monday. */
+const MONDAY_MS = Date.UTC(2024, 0, 1);
 
 /** Formats of a language; the times are in the reader's own time zone. */
 export function formatsOf(language: Language): Formats {
@@ -59,6 +69,10 @@ export function formatsOf(language: Language): Formats {
     hour: '2-digit',
     minute: '2-digit',
   });
+  const day = time({ day: 'numeric', month: 'short' });
+  const weekday = time({ weekday: 'short', timeZone: 'UTC' });
+  const percent = number({ style: 'percent', maximumFractionDigits: 1 });
+  const change = number({ style: 'percent', maximumFractionDigits: 1, signDisplay: 'exceptZero' });
   const tenths = number({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const seconds = (ms: number): string => {
     if (ms <= 9_900) return `${tenths.format(Math.max(1, Math.ceil(ms / 100)) / 10)} s`;
@@ -83,6 +97,11 @@ export function formatsOf(language: Language): Formats {
     },
     clock: (ms) => clock.format(ms),
     clockShort: (ms) => clockShort.format(ms),
+    day: (ms) => day.format(ms),
+    weekday: (index) => weekday.format(MONDAY_MS + index * 86_400_000),
+    percent: (ratio) => percent.format(ratio),
+    change: (ratio) => change.format(ratio),
+    tenths: (value) => tenths.format(value),
     dateTime: (ms) => dateTime.format(ms),
     bounds: (start, end) => `${clock.format(start)} – ${clock.format(end)}`,
   };

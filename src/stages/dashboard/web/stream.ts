@@ -20,14 +20,20 @@ const RECONNECT_MS_MIN = 1_000;
 const RECONNECT_MS_MAX = 10_000;
 const WATCH_MS = 1_000;
 
-/** Opens the stream and keeps it open for as long as the page lives. */
-export function openStream(handlers: StreamHandlers): void {
+export interface Stream {
+  /** Asks for something else from now on: a snapshot of it follows. */
+  ask(query: string): void;
+}
+
+/** Opens the stream of a scope (its query) and keeps it open for as long as the page lives. */
+export function openStream(query: string, handlers: StreamHandlers): Stream {
   let source: EventSource | null = null;
   let heardAt = performance.now();
   let retryMs = RECONNECT_MS_MIN;
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
   let asking = false;
   let connection: Connection = 'connecting';
+  let wanted = query;
 
   const become = (next: Connection): void => {
     connection = next;
@@ -41,7 +47,10 @@ export function openStream(handlers: StreamHandlers): void {
   };
 
   const on = <T>(event: string, handle: (data: T) => void): void => {
-    source?.addEventListener(event, (message) => {
+    const from = source;
+    from?.addEventListener(event, (message) => {
+      // What a closed stream had still under way belongs to another scope.
+      if (from !== source) return;
       handle(JSON.parse((message as MessageEvent<string>).data) as T);
       heard();
     });
@@ -50,7 +59,7 @@ export function openStream(handlers: StreamHandlers): void {
   const open = (): void => {
     source?.close();
     clearTimeout(retryTimer);
-    source = new EventSource(API.stream);
+    source = new EventSource(`${API.stream}?${wanted}`);
     on<LiveSnapshot>('snapshot', handlers.snapshot);
     on<LiveChange>('change', handlers.change);
     on<LiveHeartbeat>('heartbeat', handlers.heartbeat);
@@ -64,12 +73,14 @@ export function openStream(handlers: StreamHandlers): void {
   };
 
   const askAnew = async (): Promise<void> => {
+    const asked = wanted;
     asking = true;
     if (connection !== 'offline') become('stale');
     try {
-      const response = await fetch(API.snapshot, { signal: AbortSignal.timeout(5_000) });
+      const response = await fetch(`${API.snapshot}?${asked}`, { signal: AbortSignal.timeout(5_000) });
       if (!response.ok) throw new Error(response.statusText);
-      handlers.snapshot((await response.json()) as LiveSnapshot);
+      const snapshot = (await response.json()) as LiveSnapshot;
+      if (asked === wanted) handlers.snapshot(snapshot);
       heardAt = performance.now();
       open();
     } catch {
@@ -85,4 +96,10 @@ export function openStream(handlers: StreamHandlers): void {
   setInterval(() => {
     if (!asking && performance.now() - heardAt > STALE_AFTER_MS) void askAnew();
   }, WATCH_MS);
+  return {
+    ask(next) {
+      wanted = next;
+      open();
+    },
+  };
 }

@@ -1,11 +1,17 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
-import { language, texts, theme } from '../state.ts';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { language, texts, theme } from '../settings.ts';
+import type { Sheet } from '../sheet.ts';
 import { type Bar, type BarPlot, barPlot } from './bar-plot.ts';
+import { type Defined, Info } from './info.tsx';
+import { SheetView } from './sheet-view.tsx';
 
 export interface BarChartProps {
+  /** Also of its table and file. */
+  readonly id: string;
   /** What the bars are; also the table's column. */
   readonly title: string;
+  readonly info: Defined;
   /** The x axis' word, over the table's first column. */
   readonly of: string;
   readonly bars: readonly Bar[];
@@ -15,6 +21,10 @@ export interface BarChartProps {
   readonly format: (value: number) => string;
   readonly formatAxis: (value: number) => string;
   readonly formatX: (ms: number) => string;
+  /** Of what is compared; null where nothing is. */
+  readonly than: string | null;
+  /** The currency of the bars' values; null where they are counts. */
+  readonly currency: string | null;
   readonly bounds: (bar: Bar) => string;
 }
 
@@ -23,45 +33,32 @@ const stateOf = (bar: Bar): string => {
   return bar.open ? t.open : bar.revision > 0 ? t.revised(bar.revision) : t.closed;
 };
 
-function Table({ title, of, bars, format, bounds }: BarChartProps) {
+function sheetOf({ id, title, of, bars, than, currency, bounds }: BarChartProps): Sheet {
   const t = texts.value;
-  const open = useSignal(false);
-  return (
-    <details class="as-table" onToggle={(event) => (open.value = event.currentTarget.open)}>
-      <summary>
-        {t.asTable}
-        <span class="sr">: {title}</span>
-      </summary>
-      {open.value && (
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{of}</th>
-              <th scope="col" class="num">
-                {title}
-              </th>
-              <th scope="col">{t.state_}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {[...bars].reverse().map((bar) => (
-              <tr key={bar.start}>
-                <th scope="row">{bounds(bar)}</th>
-                <td class="num">{format(bar.value)}</td>
-                <td>{stateOf(bar)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-    </details>
-  );
+  const kind = currency === null ? 'count' : 'money';
+  return {
+    id,
+    title,
+    ...(currency !== null && { currency }),
+    columns: [
+      { name: 'from', label: null, kind: 'time' },
+      { name: 'to', label: null, kind: 'time' },
+      { name: 'bounds', label: of, kind: 'text' },
+      { name: 'value', label: title, kind },
+      { name: 'before', label: than, kind },
+      { name: 'state', label: t.state_, kind: 'text' },
+    ],
+    rows: () =>
+      [...bars]
+        .reverse()
+        .map((bar) => [bar.start, bar.end, bounds(bar), bar.value, bar.before, stateOf(bar)]),
+  };
 }
 
 /** Bars over time with a reading line above, arrow keys, and the same figures as a table. */
 export function BarChart(props: BarChartProps) {
   const t = texts.value;
-  const { title, bars, format, bounds, color, height, syncKey } = props;
+  const { title, bars, format, bounds, color, height, syncKey, than } = props;
   const target = useRef<HTMLDivElement>(null);
   const plot = useRef<BarPlot | null>(null);
   const latest = useRef(props);
@@ -84,7 +81,8 @@ export function BarChart(props: BarChartProps) {
     plot.current.show(latest.current.bars);
     return () => plot.current?.destroy();
   }, [themeNow, languageNow, color, height, syncKey]);
-  useEffect(() => plot.current?.show(bars), [bars]);
+  // In the frame of the other figures: a frame of its own would cost as much again.
+  useLayoutEffect(() => plot.current?.show(bars), [bars]);
 
   const highest = bars.reduce((max, { value }) => Math.max(max, value), 0);
   const newest = bars.at(-1);
@@ -100,10 +98,12 @@ export function BarChart(props: BarChartProps) {
     <div class="chart">
       <div class="chart-head">
         <h3>{title}</h3>
+        <Info of={props.info} name={title} />
         <p class="reading" aria-live="polite">
           {read !== undefined && (
             <>
               <strong>{format(read.value)}</strong> {bounds(read)}, {stateOf(read)}
+              {read.before !== null && than !== null && `; ${than}: ${format(read.before)}`}
             </>
           )}
         </p>
@@ -117,7 +117,7 @@ export function BarChart(props: BarChartProps) {
         aria-label={`${summary} ${t.chartKeys}`}
         onKeyDown={onKeyDown}
       />
-      <Table {...props} />
+      <SheetView sheet={sheetOf(props)} />
     </div>
   );
 }

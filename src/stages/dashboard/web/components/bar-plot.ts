@@ -8,6 +8,8 @@ export interface Bar {
   readonly value: number;
   readonly open: boolean;
   readonly revision: number;
+  /** What it is compared with; null where there is nothing. */
+  readonly before: number | null;
 }
 
 export interface BarPlotOptions {
@@ -56,8 +58,12 @@ function hatch(context: CanvasRenderingContext2D, x: number, y: number, width: n
 function drawBar(plot: uPlot, bar: Bar, color: string, mark: string, faded: boolean): void {
   const context = plot.ctx;
   const ratio = devicePixelRatio;
-  const left = plot.valToPos(bar.start, 'x', true) + (GAP_PX / 2) * ratio;
-  const right = plot.valToPos(bar.end, 'x', true) - (GAP_PX / 2) * ratio;
+  const start = plot.valToPos(bar.start, 'x', true);
+  const end = plot.valToPos(bar.end, 'x', true);
+  // Many bars on a narrow page: the gap must not eat them.
+  const gap = Math.min((GAP_PX / 2) * ratio, (end - start) / 8);
+  const left = start + gap;
+  const right = end - gap;
   const base = plot.valToPos(0, 'y', true);
   const top = Math.min(plot.valToPos(bar.value, 'y', true), base);
   const width = Math.max(right - left, ratio);
@@ -85,9 +91,32 @@ function drawBar(plot: uPlot, bar: Bar, color: string, mark: string, faded: bool
   }
 }
 
+/** The figures of the time before, as steps behind the bars' tops. */
+function drawBefore(plot: uPlot, bars: readonly Bar[], color: string): void {
+  const context = plot.ctx;
+  context.strokeStyle = color;
+  context.lineWidth = 1.5 * devicePixelRatio;
+  context.lineJoin = 'round';
+  context.beginPath();
+  let isOn = false;
+  for (const { start, end, before } of bars) {
+    if (before === null) {
+      isOn = false;
+      continue;
+    }
+    const y = plot.valToPos(before, 'y', true);
+    const x = plot.valToPos(start, 'x', true);
+    if (isOn) context.lineTo(x, y);
+    else context.moveTo(x, y);
+    context.lineTo(plot.valToPos(end, 'x', true), y);
+    isOn = true;
+  }
+  context.stroke();
+}
+
 function axes(probe: HTMLElement, options: BarPlotOptions): uPlot.Axis[] {
-  const stroke = () => colorOf(probe, '--ink-2');
-  const grid = { stroke: () => colorOf(probe, '--line'), width: 1 };
+  const stroke = colorOf(probe, '--ink-2');
+  const grid = { stroke: colorOf(probe, '--line'), width: 1 };
   const font = `11px ${getComputedStyle(probe).fontFamily}`;
   const common = { stroke, font, ticks: { show: false } };
   return [
@@ -107,6 +136,10 @@ export function barPlot(options: BarPlotOptions): BarPlot {
   const { target, height } = options;
   const probe = target.appendChild(document.createElement('span'));
   probe.hidden = true;
+  // Asked once: each question makes the browser settle all styles, and the charts are made anew with the theme.
+  const [color, mark, beforeColor] = [options.color, '--mark', '--before'].map((name) =>
+    colorOf(probe, name),
+  ) as [string, string, string];
   let bars: readonly Bar[] = [];
   let active: number | null = null;
   const plot = new uPlot(
@@ -127,18 +160,21 @@ export function barPlot(options: BarPlotOptions): BarPlot {
         x: { time: true, range: () => [bars[0]?.start ?? 0, bars.at(-1)?.end ?? 1] },
         y: { range: (_plot, _min, max) => [0, Math.max(max * 1.12, 1)] },
       },
-      series: [{}, { paths: () => null, points: { show: false } }],
+      series: [
+        {},
+        { paths: () => null, points: { show: false } },
+        { paths: () => null, points: { show: false } },
+      ],
       axes: axes(probe, options),
       hooks: {
         draw: [
           (drawn) => {
-            const color = colorOf(probe, options.color);
-            const mark = colorOf(probe, '--mark');
             // uPlot remembers the context's settings, so they must be as it left them.
             drawn.ctx.save();
             bars.forEach((bar, index) => {
               drawBar(drawn, bar, color, mark, active !== null && index !== active);
             });
+            drawBefore(drawn, bars, beforeColor);
             drawn.ctx.restore();
           },
         ],
@@ -154,7 +190,7 @@ export function barPlot(options: BarPlotOptions): BarPlot {
         ],
       },
     },
-    [[], []],
+    [[], [], []],
     target,
   );
   const resized = new ResizeObserver(() =>
@@ -165,7 +201,11 @@ export function barPlot(options: BarPlotOptions): BarPlot {
   return {
     show(next) {
       bars = next;
-      plot.setData([bars.map(({ start, end }) => (start + end) / 2), bars.map(({ value }) => value)]);
+      plot.setData([
+        bars.map(({ start, end }) => (start + end) / 2),
+        bars.map(({ value }) => value),
+        bars.map(({ before }) => before),
+      ]);
     },
     move(by) {
       const index = Math.max(0, Math.min(bars.length - 1, (active ?? (by > 0 ? -1 : bars.length)) + by));

@@ -1,20 +1,6 @@
-import {
-  currencies,
-  currency,
-  formats,
-  language,
-  model,
-  now,
-  paintedAt,
-  paused,
-  setCurrency,
-  setLanguage,
-  state,
-  texts,
-  theme,
-  togglePause,
-  toggleTheme,
-} from '../state.ts';
+import { chosenTheme, formats, language, setAddress, type Theme, texts, theme } from '../settings.ts';
+import { held, model, now, paintedAt, paused, state, togglePause } from '../state.ts';
+import { Choices } from './choices.tsx';
 
 function Connection() {
   const t = texts.value;
@@ -32,24 +18,6 @@ function Connection() {
   );
 }
 
-function CurrencyChoice() {
-  if (currencies.value.length < 2) return null;
-  return (
-    <select
-      class="control"
-      aria-label={texts.value.currency}
-      value={currency.value}
-      onChange={(event) => setCurrency(event.currentTarget.value)}
-    >
-      {currencies.value.map((code) => (
-        <option key={code} value={code}>
-          {code}
-        </option>
-      ))}
-    </select>
-  );
-}
-
 const RAYS = 'M12 4V2m0 20v-2m8-8h2M2 12h2m13.7-5.7 1.4-1.4M4.9 19.1l1.4-1.4m11.4 0 1.4 1.4M4.9 4.9l1.4 1.4';
 const SUN = `${RAYS}M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0Z`;
 const MOON = 'M20 14.5A8 8 0 0 1 9.5 4a8 8 0 1 0 10.5 10.5Z';
@@ -58,11 +26,40 @@ function ThemeButton() {
   const t = texts.value;
   const dark = theme.value === 'dark';
   const label = dark ? t.light : t.dark;
+  const other: Theme = dark ? 'light' : 'dark';
   return (
-    <button type="button" class="control icon" aria-label={label} title={label} onClick={toggleTheme}>
+    <button
+      type="button"
+      class="control icon"
+      aria-label={label}
+      title={chosenTheme.value === undefined ? `${label} (${t.systemTheme})` : label}
+      onClick={() => setAddress({ theme: other })}
+    >
       <svg viewBox="0 0 24 24" aria-hidden="true">
         <path d={dark ? SUN : MOON} />
       </svg>
+    </button>
+  );
+}
+
+function PauseButton() {
+  const t = texts.value;
+  const count = held.value;
+  return (
+    <button
+      type="button"
+      class="control pause"
+      title={t.spaceKey}
+      aria-keyshortcuts="Space"
+      onClick={togglePause}
+    >
+      {paused.value ? t.resume : t.pause}
+      {paused.value && count > 0 && (
+        <span class="held">
+          <span aria-hidden="true">{formats.value.count(count)}</span>
+          <span class="sr">{t.held(count)}</span>
+        </span>
+      )}
     </button>
   );
 }
@@ -89,23 +86,21 @@ export function Header() {
       </div>
       <Connection />
       <div class="controls">
-        <CurrencyChoice />
-        <button type="button" class="control" onClick={togglePause}>
-          {paused.value ? t.resume : t.pause}
-        </button>
+        <PauseButton />
         <button
           type="button"
           class="control"
           lang={other}
           aria-label={`${other.toUpperCase()}: ${t.otherLanguage}`}
           title={t.otherLanguage}
-          onClick={() => setLanguage(other)}
+          onClick={() => setAddress({ lang: other })}
         >
           {other.toUpperCase()}
         </button>
         <ThemeButton />
       </div>
       {state.value !== 'live' && <p class="strip">{t.stateHelp[state.value]}</p>}
+      <Choices />
     </header>
   );
 }

@@ -1,27 +1,15 @@
 import { useMemo } from 'preact/hooks';
 import type { LiveHistory } from '../../../../contracts/live.ts';
-import { currency, formats, texts, warehouse, warehouseDown } from '../state.ts';
-import { BarChart } from './bar-chart.tsx';
-import type { Bar } from './bar-plot.ts';
-
-const HOUR_MS = 3_600_000;
-
-/** One bar an hour, hours without a sale included; the newest is open. */
-function hourBars(
-  history: LiveHistory,
-  code: string,
-  value: (hour: LiveHistory['hours'][number]) => number,
-): Bar[] {
-  const byHour = new Map(
-    history.hours.filter((hour) => hour.currency === code).map((hour) => [hour.hour, hour]),
-  );
-  return Array.from({ length: (history.to - history.from) / HOUR_MS }, (_, index) => {
-    const start = history.from + index * HOUR_MS;
-    const hour = byHour.get(start);
-    const end = start + HOUR_MS;
-    return { start, end, open: end === history.to, revision: 0, value: hour === undefined ? 0 : value(hour) };
-  });
-}
+import { daySlots, hourSlots } from '../hours.ts';
+import { address, formats, texts } from '../settings.ts';
+import { currency } from '../state.ts';
+import { hours, hoursBefore, isLong, month, warehouseDown } from '../warehouse.ts';
+import { filterName } from './choices.tsx';
+import { HeatMap } from './heat-map.tsx';
+import { HourCharts } from './hour-charts.tsx';
+import { Info } from './info.tsx';
+import { thanHours, Unfiltered } from './period.tsx';
+import { SheetView } from './sheet-view.tsx';
 
 function Totals({ history }: { history: LiveHistory }) {
   const t = texts.value;
@@ -29,85 +17,102 @@ function Totals({ history }: { history: LiveHistory }) {
   const { totals } = history;
   const when = (at: number | null): string => (at === null ? '–' : f.dateTime(at));
   const rows = [
-    ['events', t.events, f.count(totals.events)],
-    ['transactions', t.transactions, f.count(totals.transactions)],
-    ['behaviors', t.behaviors, f.count(totals.behaviors)],
-    ['customers', t.customers, f.count(totals.customers)],
-    ['active-days', t.activeDays, f.count(totals.active_days)],
-    ['first-event', t.firstEvent, when(totals.first_event_at)],
-    ['last-event', t.lastEventAt, when(totals.last_event_at)],
-  ];
+    ['events', t.events, totals.events, f.count(totals.events)],
+    ['transactions', t.transactions, totals.transactions, f.count(totals.transactions)],
+    ['behaviors', t.behaviors, totals.behaviors, f.count(totals.behaviors)],
+    ['customers', t.customers, totals.customers, f.count(totals.customers)],
+    ['active-days', t.activeDays, totals.active_days, f.count(totals.active_days)],
+    ['first-event', t.firstEvent, totals.first_event_at, when(totals.first_event_at)],
+    ['last-event', t.lastEventAt, totals.last_event_at, when(totals.last_event_at)],
+  ] as const;
   return (
     <div class="holds">
-      <h3>{t.holds}</h3>
+      <h3>
+        {t.holds} <Info of="totals" name={t.holds} />
+      </h3>
       <dl class="totals">
-        {rows.map(([name, label, value]) => (
+        {rows.map(([name, label, , value]) => (
           <div key={name}>
             <dt>{label}</dt>
             <dd data-figure={`total-${name}`}>{value}</dd>
           </div>
         ))}
       </dl>
+      <SheetView
+        sheet={{
+          id: 'totals',
+          title: t.holds,
+          columns: [
+            { name: 'name', label: null, kind: 'text' },
+            { name: 'figure', label: t.figure, kind: 'text' },
+            { name: 'value', label: t.value, kind: 'text' },
+          ],
+          rows: () =>
+            rows.map(([name, label, value]) => [
+              name,
+              label,
+              value !== null && name.endsWith('event') ? new Date(value).toISOString() : value,
+            ]),
+        }}
+      />
     </div>
   );
 }
 
-function Charts({ history }: { history: LiveHistory }) {
-  const t = texts.value;
-  const f = formats.value;
+function Hours({ read }: { read: LiveHistory }) {
+  const before = hoursBefore.value;
   const code = currency.value;
-  const revenue = useMemo(() => hourBars(history, code, (hour) => hour.gross_minor), [history, code]);
-  const orders = useMemo(() => hourBars(history, code, (hour) => hour.completed), [history, code]);
-  const common = {
-    of: t.hour,
-    syncKey: 'history',
-    formatX: f.clockShort,
-    bounds: ({ start, end }: Bar) => `${f.clockShort(start)} – ${f.clockShort(end)}`,
-  };
+  const slots = useMemo(() => hourSlots(read, before, code), [read, before, code]);
+  return <HourCharts id="day" slots={slots} by="hour" than={thanHours()} height={150} />;
+}
+
+function Days({ read }: { read: LiveHistory }) {
+  const code = currency.value;
+  const days = useMemo(() => daySlots(read, code), [read, code]);
+  return <HourCharts id="days" slots={days} by="day" than={null} height={120} />;
+}
+
+/** The days stand beside the totals while the hours are at the top of the page. */
+function Weeks({ read }: { read: LiveHistory }) {
+  const t = texts.value;
   return (
-    <div class="charts">
-      <BarChart
-        {...common}
-        title={t.revenueByHour(code)}
-        bars={revenue}
-        color="--revenue"
-        height={150}
-        format={(value) => f.money(value, code)}
-        formatAxis={(value) => f.countShort(value / 100)}
-      />
-      <BarChart
-        {...common}
-        title={t.ordersByHour}
-        bars={orders}
-        color="--orders"
-        height={110}
-        format={f.count}
-        formatAxis={f.countShort}
-      />
+    <div class={isLong.value ? 'weeks alone' : 'weeks'}>
+      <div class="section-head weeks-head">
+        <h3>{t.fourWeeks}</h3>
+        <p class="note">{t.readAt(formats.value.clock(read.server_time))}</p>
+      </div>
+      <HeatMap read={read} />
+      {!isLong.value && <Days read={read} />}
     </div>
   );
 }
 
-/** The warehouse: totals of everything it holds, and the last day by hour. */
+/** The warehouse: totals of everything it holds, the last day by hour, four weeks by day and as a heat map. */
 export function HistoryPanel() {
   const t = texts.value;
-  const history = warehouse.value;
-  const note = history === null ? t.historyWait : t.historyNote(formats.value.clock(history.server_time));
+  const read = hours.value;
+  const weeks = month.value;
+  const note = read === null ? t.historyWait : t.historyNote(formats.value.clock(read.server_time));
+  const hasEvents = read !== null && read.totals.events > 0;
+  const isMerchant = address.value.filter?.by === 'merchant';
   return (
     <section class="history" aria-labelledby="history-title">
       <div class="section-head">
-        <h2 id="history-title">{t.warehouse}</h2>
+        <h2 id="history-title">{isMerchant ? `${t.warehouse}: ${filterName()}` : t.warehouse}</h2>
         <p class={warehouseDown.value ? 'note warn' : 'note'} role="status">
           {warehouseDown.value ? t.historyDown : note}
         </p>
       </div>
-      {history?.totals.events === 0 && <p class="sub">{t.warehouseEmpty}</p>}
-      {history !== null && history.totals.events > 0 && (
+      <Unfiltered />
+      {read?.totals.events === 0 && <p class="sub">{t.warehouseEmpty}</p>}
+      {hasEvents && (
         <>
-          <Totals history={history} />
-          {history.hours.length > 0 && <Charts history={history} />}
+          <Totals history={read} />
+          {!isLong.value && read.hours.length > 0 && <Hours read={read} />}
+          {isLong.value && weeks !== null && <Days read={weeks} />}
         </>
       )}
+      {hasEvents && weeks !== null && <Weeks read={weeks} />}
     </section>
   );
 }

@@ -1,4 +1,5 @@
-import { formats, model, texts } from '../state.ts';
+import { formats, texts } from '../settings.ts';
+import { model } from '../state.ts';
 
 /** Events that did not go the straight way: late ones, and those that were refused. */
 export function Quality() {

@@ -1,5 +1,6 @@
 import { type LiveStage, SILENT_AFTER_MS } from '../../../../contracts/live.ts';
-import { formats, model, now, texts } from '../state.ts';
+import { formats, texts } from '../settings.ts';
+import { model, now } from '../state.ts';
 
 /** The order of the flow; a stage that is not here comes after, by name. */
 const FLOW = ['generator', 'capture', 'enrichment', 'loader', 'metrics', 'publisher', 'dashboard'];

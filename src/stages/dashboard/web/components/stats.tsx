@@ -1,17 +1,36 @@
-import { currency, formats, texts } from '../state.ts';
+import type { ComponentChildren } from 'preact';
+import { LIVE_WINDOW_MS } from '../../../../contracts/live.ts';
+import { formats, texts } from '../settings.ts';
+import { currency } from '../state.ts';
 import type { Counted, View } from '../view.ts';
+import { averages, Change } from './change.tsx';
+import { type Defined, Info } from './info.tsx';
+import { thanOf } from './now.tsx';
 
-const WINDOWS_PER_MINUTE = 2;
+const WINDOWS_PER_MINUTE = 60_000 / LIVE_WINDOW_MS;
 
-function Stat(props: { name: string; label: string; value: string; note: string }) {
+export interface StatProps {
+  readonly name: string;
+  readonly label: string;
+  readonly info: Defined;
+  readonly value: string;
+  readonly note: string;
+  readonly children?: ComponentChildren;
+}
+
+/** One figure with what it is, how it is made, and of when it is. */
+export function Stat({ name, label, info, value, note, children }: StatProps) {
   return (
     <div class="stat">
-      <dt>{props.label}</dt>
+      <dt>
+        {label} <Info of={info} name={label} />
+      </dt>
       <dd>
-        <span class="big" data-figure={props.name}>
-          {props.value}
+        <span class="big" data-figure={name}>
+          {value}
         </span>
-        <span class="note">{props.note}</span>
+        {children}
+        <span class="note">{note}</span>
       </dd>
     </div>
   );
@@ -31,47 +50,91 @@ function Apart(props: { name: string; label: string; counted: Counted }) {
   );
 }
 
-/** Single figures: of the newest closed window where only a whole one can be exact, else of the ten minutes. */
+/** What never counts as revenue. Of a category there is none: its items are counted when they are sold. */
+function NotRevenue({ view: { statuses, periodMs } }: { view: View }) {
+  const t = texts.value;
+  if (statuses === null) return null;
+  return (
+    <div class="not-revenue">
+      <div>
+        <h2>
+          {t.notRevenue} <Info of="notRevenue" name={t.notRevenue} />
+        </h2>
+        <p class="note">{t.notRevenueHelp(t.minutes(periodMs / 60_000))}</p>
+      </div>
+      <dl class="apart-row">
+        <Apart name="pending" label={t.pending} counted={statuses.pending} />
+        <Apart name="failed" label={t.failed} counted={statuses.failed} />
+        <Apart name="refunded" label={t.refunded} counted={statuses.refunded} />
+      </dl>
+    </div>
+  );
+}
+
+/** Single figures: of the newest closed window where only a whole one can be exact, else of the chosen minutes. */
 export function Stats({ view }: { view: View }) {
   const t = texts.value;
   const f = formats.value;
   const code = currency.value;
-  const { lastClosed: closed, newest } = view;
+  const { lastClosed: closed, newest, compared, filter } = view;
   const closedNote = closed === undefined ? t.noClosed : t.closedWindow(f.bounds(closed.start, closed.end));
+  const periodNote = t.periodOpen(t.minutes(view.periodMs / 60_000));
+  const than = thanOf(view) ?? '';
+  const shown = than === '' ? null : compared;
+  const isItems = filter?.by === 'category';
   return (
     <section class="stats" aria-label={t.figures}>
       <dl class="stat-row">
-        <Stat name="sales" label={t.completedSales} value={f.count(view.sales)} note={t.tenMinutesOpen} />
+        <Stat
+          name="sales"
+          label={isItems ? t.items : t.completedSales}
+          info={isItems ? 'items' : 'sales'}
+          value={f.count(view.sales)}
+          note={periodNote}
+        >
+          <Change of={shown?.sales ?? null} than={than} />
+        </Stat>
         <Stat
           name="per-minute"
-          label={t.perMinute}
+          label={isItems ? t.itemsPerMinute : t.perMinute}
+          info="perMinute"
           value={closed === undefined ? '–' : f.count(closed.sales * WINDOWS_PER_MINUTE)}
           note={closedNote}
         />
         <Stat
           name="average"
-          label={t.average}
+          label={isItems ? t.averageItem : t.average}
+          info={isItems ? 'averageItem' : 'average'}
           value={view.sales === 0 ? '–' : f.money(Math.round(view.revenueMinor / view.sales), code)}
-          note={t.tenMinutesOpen}
-        />
+          note={periodNote}
+        >
+          <Change of={averages(shown?.revenueMinor, shown?.sales)} than={than} />
+        </Stat>
+        {filter === null && (
+          <Stat
+            name="conversion"
+            label={t.conversion}
+            info="conversion"
+            value={view.visits === 0 ? '–' : f.percent(view.sales / view.visits)}
+            note={view.visits === 0 ? t.noVisits : t.ofVisits(f.count(view.visits))}
+          />
+        )}
         <Stat
           name="buyers"
           label={t.buyers}
+          info="buyers"
           value={newest === undefined ? '–' : f.count(newest.buyers)}
           note={newest === undefined ? '' : t.openWindow(f.bounds(newest.start, newest.end))}
         />
+        <Stat
+          name="events"
+          label={t.eventRate}
+          info="eventRate"
+          value={closed === undefined ? '–' : f.tenths((view.events * 1_000) / LIVE_WINDOW_MS)}
+          note={filter === null ? closedNote : `${closedNote}; ${t.wholeShop}`}
+        />
       </dl>
-      <div class="not-revenue">
-        <div>
-          <h2>{t.notRevenue}</h2>
-          <p class="note">{t.notRevenueHelp}</p>
-        </div>
-        <dl class="apart-row">
-          <Apart name="pending" label={t.pending} counted={view.pending} />
-          <Apart name="failed" label={t.failed} counted={view.failed} />
-          <Apart name="refunded" label={t.refunded} counted={view.refunded} />
-        </dl>
-      </div>
+      <NotRevenue view={view} />
     </section>
   );
 }

@@ -1,0 +1,64 @@
+// The state in the address as signals; language, theme and currency are remembered beyond it.
+import { computed, signal } from '@preact/signals';
+import { type Address, addressQuery, parseAddress } from './address.ts';
+import { formatsOf } from './format.ts';
+import { type Language, TEXTS } from './text.ts';
+
+export type Theme = 'light' | 'dark';
+type Remembered = 'lang' | 'theme' | 'currency';
+
+/** A browser may refuse to remember; the address carries it then. */
+function remembered(name: Remembered): string | undefined {
+  try {
+    return localStorage.getItem(name) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function remember(name: Remembered, value: string): void {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // As above.
+  }
+}
+
+export const address = signal<Address>(parseAddress(location.search));
+addEventListener('popstate', () => {
+  address.value = parseAddress(location.search);
+});
+
+/** Changes the state. `step`: the back button undoes it; else it takes the place of what was. */
+export function setAddress(change: Partial<Address>, step = true): void {
+  const next = { ...address.value, ...change };
+  for (const name of ['lang', 'theme', 'currency'] as const) {
+    if (change[name] !== undefined) remember(name, change[name]);
+  }
+  const query = addressQuery(next, location.search);
+  if (query !== location.search) {
+    const url = location.pathname + query + location.hash;
+    if (step) history.pushState(null, '', url);
+    else history.replaceState(null, '', url);
+  }
+  address.value = next;
+}
+
+const darkSystem = matchMedia('(prefers-color-scheme: dark)');
+const systemTheme = signal<Theme>(darkSystem.matches ? 'dark' : 'light');
+darkSystem.addEventListener('change', () => {
+  systemTheme.value = darkSystem.matches ? 'dark' : 'light';
+});
+
+/** Undefined: as the system has it. */
+export const chosenTheme = computed<Theme | undefined>(() => {
+  const chosen = address.value.theme ?? remembered('theme');
+  return chosen === 'light' || chosen === 'dark' ? chosen : undefined;
+});
+export const theme = computed<Theme>(() => chosenTheme.value ?? systemTheme.value);
+export const chosenCurrency = computed(() => address.value.currency ?? remembered('currency'));
+export const language = computed<Language>(() =>
+  (address.value.lang ?? remembered('lang') ?? navigator.language).startsWith('es') ? 'es' : 'en',
+);
+export const texts = computed(() => TEXTS[language.value]);
+export const formats = computed(() => formatsOf(language.value));
