@@ -79,4 +79,8 @@ test('a tick is found without looking at everything, whatever the number of chan
   const changed = model.since(first, DEFAULT_SCOPE).values.map(({ group: of }) => of['currency']);
   assert.deepEqual(changed, ['C5', 'C6']);
   assert.equal(model.since(0, DEFAULT_SCOPE).values.length, 9_000);
+  // Whoever stands before more changes than are remembered still gets them all.
+  model.apply({ values: Array.from({ length: 9_000 }, (_, id) => group(id, 9)), health: [] });
+  model.advance();
+  assert.equal(model.since(first, DEFAULT_SCOPE).values.length, 9_000);
 });
