@@ -1,5 +1,6 @@
 import { formats, texts } from '../settings.ts';
 import { model } from '../state.ts';
+import { SheetView } from './sheet-view.tsx';
 
 /** Events that did not go the straight way: late ones, and those that were refused. */
 export function Quality() {
@@ -28,6 +29,18 @@ export function Quality() {
           </div>
         ))}
       </dl>
+      <SheetView
+        sheet={{
+          id: 'quality',
+          title: t.quality,
+          columns: [
+            { name: 'name', label: null, kind: 'text' },
+            { name: 'figure', label: t.figure, kind: 'text' },
+            { name: 'events', label: t.events, kind: 'count' },
+          ],
+          rows: () => rows.map(([name, label, , count]) => [name, label, count]),
+        }}
+      />
     </section>
   );
 }

@@ -58,6 +58,15 @@ function Table({ sheet }: { sheet: Sheet }) {
   );
 }
 
+/** Saves the figures as a file. */
+export function SaveButton({ sheet }: { sheet: Sheet }) {
+  return (
+    <button type="button" class="link" onClick={() => save(sheet)}>
+      CSV<span class="sr">: {sheet.title}</span>
+    </button>
+  );
+}
+
 /** The same figures as a table, and as a file. Which tables are open stands in the address. */
 export function SheetView({ sheet }: { sheet: Sheet }) {
   const t = texts.value;
@@ -77,9 +86,7 @@ export function SheetView({ sheet }: { sheet: Sheet }) {
         </summary>
         {isOpen && <Table sheet={sheet} />}
       </details>
-      <button type="button" class="link" onClick={() => save(sheet)}>
-        CSV<span class="sr">: {sheet.title}</span>
-      </button>
+      <SaveButton sheet={sheet} />
     </div>
   );
 }

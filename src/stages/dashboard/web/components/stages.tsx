@@ -1,6 +1,8 @@
 import { type LiveStage, SILENT_AFTER_MS } from '../../../../contracts/live.ts';
 import { formats, texts } from '../settings.ts';
+import type { Sheet } from '../sheet.ts';
 import { model, now } from '../state.ts';
+import { SaveButton } from './sheet-view.tsx';
 
 /** The order of the flow; a stage that is not here comes after, by name. */
 const FLOW = ['generator', 'capture', 'enrichment', 'loader', 'metrics', 'publisher', 'dashboard'];
@@ -49,6 +51,41 @@ function Row({ stage }: { stage: LiveStage }) {
   );
 }
 
+/** The panel is a table already: only its file is added. */
+const sheetOf = (stages: readonly LiveStage[]): Sheet => ({
+  id: 'stages',
+  title: texts.value.stages,
+  columns: [
+    { name: 'stage', label: null, kind: 'text' },
+    { name: 'state', label: null, kind: 'text' },
+    { name: 'processes', label: null, kind: 'count' },
+    { name: 'standby', label: null, kind: 'count' },
+    { name: 'reported_at', label: null, kind: 'time' },
+    { name: 'waiting', label: null, kind: 'count' },
+    { name: 'waiting_unit', label: null, kind: 'text' },
+    { name: 'newest_record_at', label: null, kind: 'time' },
+    { name: 'processed', label: null, kind: 'count' },
+    { name: 'dead_letters', label: null, kind: 'count' },
+    { name: 'errors', label: null, kind: 'count' },
+    { name: 'last_error', label: null, kind: 'text' },
+  ],
+  rows: () =>
+    stages.map((one) => [
+      one.stage,
+      shownState(one),
+      one.instances ?? 1,
+      one.standby ?? 0,
+      one.at,
+      one.lag,
+      one.lag_unit,
+      one.newest_at,
+      one.processed,
+      one.dead_letters,
+      one.errors,
+      one.last_error,
+    ]),
+});
+
 /** What each stage says of itself, in the order of the flow. */
 export function Stages() {
   const t = texts.value;
@@ -88,6 +125,7 @@ export function Stages() {
           </table>
         </section>
       )}
+      <SaveButton sheet={sheetOf(stages)} />
     </section>
   );
 }

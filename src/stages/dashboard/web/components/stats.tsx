@@ -1,11 +1,13 @@
 import type { ComponentChildren } from 'preact';
 import { LIVE_WINDOW_MS } from '../../../../contracts/live.ts';
 import { formats, texts } from '../settings.ts';
+import type { Cell, Sheet } from '../sheet.ts';
 import { currency } from '../state.ts';
 import type { Counted, View } from '../view.ts';
 import { averages, Change } from './change.tsx';
 import { type Defined, Info } from './info.tsx';
 import { thanOf } from './now.tsx';
+import { SheetView } from './sheet-view.tsx';
 
 const WINDOWS_PER_MINUTE = 60_000 / LIVE_WINDOW_MS;
 
@@ -69,6 +71,50 @@ function NotRevenue({ view: { statuses, periodMs } }: { view: View }) {
       </dl>
     </div>
   );
+}
+
+function sheetOf(view: View, currency: string): Sheet {
+  const t = texts.value;
+  const { windows, lastClosed: closed, newest, statuses } = view;
+  const [from, to] = [windows[0]?.start ?? null, newest?.end ?? null];
+  const figure = (name: string, label: string, count: number | null, minor: number | null): Cell[] => [
+    name,
+    label,
+    count,
+    minor,
+    from,
+    to,
+  ];
+  return {
+    id: 'figures',
+    title: t.figures,
+    currency,
+    columns: [
+      { name: 'name', label: null, kind: 'text' },
+      { name: 'figure', label: t.figure, kind: 'text' },
+      { name: 'count', label: t.count, kind: 'count' },
+      { name: 'amount', label: t.amount, kind: 'money' },
+      { name: 'from', label: t.from, kind: 'time' },
+      { name: 'to', label: t.to, kind: 'time' },
+    ],
+    rows: () => [
+      figure(
+        'completed',
+        view.filter?.by === 'category' ? t.items : t.completedSales,
+        view.sales,
+        view.revenueMinor,
+      ),
+      figure('net', t.netRevenue, null, view.netMinor),
+      ...(statuses === null
+        ? []
+        : (['pending', 'failed', 'refunded'] as const).map((status) =>
+            figure(status, t[status], statuses[status].count, statuses[status].minor),
+          )),
+      figure('website_visits', t.interactions['website_visit'] ?? '', view.visits, null),
+      ...(closed === undefined ? [] : [['events', t.events, view.events, null, closed.start, closed.end]]),
+      ...(newest === undefined ? [] : [['buyers', t.buyers, newest.buyers, null, newest.start, newest.end]]),
+    ],
+  };
 }
 
 /** Single figures: of the newest closed window where only a whole one can be exact, else of the chosen minutes. */
@@ -135,6 +181,7 @@ export function Stats({ view }: { view: View }) {
         />
       </dl>
       <NotRevenue view={view} />
+      <SheetView sheet={sheetOf(view, code)} />
     </section>
   );
 }
