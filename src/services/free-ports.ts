@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
+import type { Clock } from '../lib/clock.ts';
 
 /**
  * Below the ports that systems give to outgoing connections: while a server is being restarted, none of these can take
@@ -7,6 +8,8 @@ import { createServer } from 'node:net';
  */
 const FIRST = 20_000;
 const LAST = 31_999;
+const LET_GO_MS_MAX = 5_000;
+const LET_GO_LOOK_MS = 20;
 const ATTEMPTS_MAX = 1_000;
 
 /** Why nobody can listen there, null where one can. */
@@ -18,6 +21,16 @@ export const portFault = (port: number, host = '127.0.0.1'): Promise<string | nu
     );
     probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve(null)));
   });
+
+/** As portFault, for who starts again what was just killed: a process has its ports for a moment after it is gone. */
+export async function lastingPortFault(port: number, clock: Clock): Promise<string | null> {
+  const until = clock.now() + LET_GO_MS_MAX;
+  for (;;) {
+    const fault = await portFault(port);
+    if (fault === null || clock.now() >= until) return fault;
+    await clock.sleep(LET_GO_LOOK_MS);
+  }
+}
 
 /** Ports where nobody listens now. Chosen by chance, so that others who look at the same time find other ones. */
 export async function freePorts(count: number): Promise<number[]> {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
-import { freePorts, portFault } from '../free-ports.ts';
+import { freePorts, lastingPortFault } from '../free-ports.ts';
 import { lastWords } from '../last-words.ts';
 import { type Launched, launch } from '../launch.ts';
 import { writePrivate } from '../private-file.ts';
@@ -232,7 +232,7 @@ class Cluster implements KafkaCluster {
   async #checkPorts(missing: readonly NodePlace[]): Promise<void> {
     for (const { id, port, controllerPort } of missing) {
       for (const wanted of [port, controllerPort]) {
-        const fault = await portFault(wanted);
+        const fault = await lastingPortFault(wanted, this.#parts.clock);
         if (fault === null) continue;
         throw new UserError(
           `Kafka node ${id} cannot listen on 127.0.0.1:${wanted}: ${fault}`,

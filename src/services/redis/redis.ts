@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
-import { freePorts, portFault } from '../free-ports.ts';
+import { freePorts, lastingPortFault } from '../free-ports.ts';
 import { type Launched, launch } from '../launch.ts';
 import { writePrivate } from '../private-file.ts';
 import { type ProcessMark, processesOf, type StopSteps, sendSignal, stopProcesses } from '../processes.ts';
@@ -84,7 +84,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   const port = options.port ?? (await freePorts(1))[0]!;
   const pid = () => processesOf(mark)[0] ?? null;
   const start = async (): Promise<void> => {
-    const launched = pid() === null ? await launchOn({ program, dataDir, port, users, tied }) : null;
+    const launched = pid() === null ? await launchOn({ program, dataDir, port, users, tied, clock }) : null;
     await untilReady({ dataDir, port, users, clock, launched });
   };
   await start();
@@ -103,14 +103,14 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   };
 }
 
-interface Launching extends Pick<RedisOptions, 'users' | 'tied'> {
+interface Launching extends Pick<RedisOptions, 'users' | 'tied' | 'clock'> {
   readonly program: string;
   readonly dataDir: string;
   readonly port: number;
 }
 
-async function launchOn({ program, dataDir, port, users, tied }: Launching): Promise<Launched> {
-  const fault = await portFault(port);
+async function launchOn({ program, dataDir, port, users, tied, clock }: Launching): Promise<Launched> {
+  const fault = await lastingPortFault(port, clock);
   if (fault !== null) {
     const remedy = 'Stop that program, or choose another port.';
     throw new UserError(`Redis cannot listen on 127.0.0.1:${port}: ${fault}`, remedy);
