@@ -28,6 +28,9 @@ const ARGS = [
   '--disable-sync',
 ];
 const DETAIL_WINDOWS = 60;
+/** How far a window must be for a sale to be in it, and how long a test may need the same windows. */
+const BEGUN_MS = 1_500;
+const TEST_MS = 6_000;
 
 export interface Opened extends AsyncDisposable {
   readonly page: Page;
@@ -66,9 +69,11 @@ export async function pageBrowser(): Promise<PageBrowser> {
     },
     async shop(currencies = ['USD']) {
       const served = await serve({ webDir, expectedStages: SHOP_STAGES });
-      // A window that ends in the middle of a test would no longer be the newest.
-      const leftMs = LIVE_WINDOW_MS - (Date.now() % LIVE_WINDOW_MS);
-      if (leftMs < 6_000) await systemClock.sleep(leftMs + 50);
+      // A window that ends in the middle of a test would no longer be the newest; one just begun has no sale yet.
+      const passedMs = Date.now() % LIVE_WINDOW_MS;
+      if (passedMs < BEGUN_MS) await systemClock.sleep(BEGUN_MS - passedMs);
+      else if (passedMs > LIVE_WINDOW_MS - TEST_MS)
+        await systemClock.sleep(LIVE_WINDOW_MS - passedMs + BEGUN_MS);
       const now = Date.now();
       await served.store.write(shopWindows(now, 20, 7, [...currencies]));
       await served.store.write(shopDetails(now, DETAIL_WINDOWS, [...currencies]));
