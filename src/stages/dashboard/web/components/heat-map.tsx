@@ -5,6 +5,7 @@ import { formats, texts } from '../settings.ts';
 import type { Sheet } from '../sheet.ts';
 import { currency } from '../state.ts';
 import { Info } from './info.tsx';
+import { Scroll } from './scroll.tsx';
 import { SheetView } from './sheet-view.tsx';
 
 const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
@@ -47,12 +48,7 @@ export function HeatMap({ read }: { read: LiveHistory }) {
         <h3>{t.heat}</h3>
         <Info of="heat" name={t.heat} />
       </div>
-      <section
-        class="scroll"
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls sideways on a phone.
-        tabIndex={0}
-        aria-label={t.heat}
-      >
+      <Scroll label={t.heat}>
         <table>
           <thead>
             <tr>
@@ -82,7 +78,7 @@ export function HeatMap({ read }: { read: LiveHistory }) {
             ))}
           </tbody>
         </table>
-      </section>
+      </Scroll>
       <p class="note heat-scale">
         {f.money(0, code)} <span aria-hidden="true" /> {f.money(Math.round(highest), code)}
       </p>

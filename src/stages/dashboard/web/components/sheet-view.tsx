@@ -1,6 +1,7 @@
 import { address, formats, setAddress, texts } from '../settings.ts';
 import { type Cell, type Column, csvOf, type Sheet } from '../sheet.ts';
 import { serverNow } from '../state.ts';
+import { Scroll } from './scroll.tsx';
 
 function save(sheet: Sheet): void {
   const url = URL.createObjectURL(new Blob([csvOf(sheet)], { type: 'text/csv' }));
@@ -26,12 +27,7 @@ function Table({ sheet }: { sheet: Sheet }) {
   const shown = sheet.columns.flatMap((column, index) => (column.label === null ? [] : [{ column, index }]));
   const currency = sheet.currency ?? 'USD';
   return (
-    <section
-      class="scroll"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls.
-      tabIndex={0}
-      aria-label={`${texts.value.table}: ${sheet.title}`}
-    >
+    <Scroll label={`${texts.value.table}: ${sheet.title}`}>
       <table>
         <thead>
           <tr>
@@ -54,7 +50,7 @@ function Table({ sheet }: { sheet: Sheet }) {
           ))}
         </tbody>
       </table>
-    </section>
+    </Scroll>
   );
 }
 

@@ -2,6 +2,7 @@ import { type LiveStage, SILENT_AFTER_MS } from '../../../../contracts/live.ts';
 import { formats, texts } from '../settings.ts';
 import type { Sheet } from '../sheet.ts';
 import { model, now } from '../state.ts';
+import { Scroll } from './scroll.tsx';
 import { SaveButton } from './sheet-view.tsx';
 
 /** The order of the flow; a stage that is not here comes after, by name. */
@@ -99,12 +100,7 @@ export function Stages() {
         <p class="note">{stages.length === 0 ? t.noStage : t.stagesNote}</p>
       </div>
       {stages.length > 0 && (
-        <section
-          class="scroll"
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls sideways on a phone.
-          tabIndex={0}
-          aria-label={t.stagesTable}
-        >
+        <Scroll label={t.stagesTable}>
           <table>
             <thead>
               <tr>
@@ -123,7 +119,7 @@ export function Stages() {
               ))}
             </tbody>
           </table>
-        </section>
+        </Scroll>
       )}
       <SaveButton sheet={sheetOf(stages)} />
     </section>
