@@ -6,7 +6,7 @@ import { portFault } from '../free-ports.ts';
 import { findJava } from '../java.ts';
 import { memoryFindings, spaceFindings } from '../resources.ts';
 import { ARCHIVE_BYTES, DOWNLOAD_BYTES, isInstalled } from './installation.ts';
-import { sparkProcesses } from './processes.ts';
+import { type SparkProcessState, sparkProcesses } from './processes.ts';
 import type { SparkPorts, SparkSizes } from './settings.ts';
 
 export interface SparkCheck {
@@ -32,7 +32,7 @@ export async function sparkFindings(check: SparkCheck): Promise<readonly Finding
     ...memoryFindings(sparkMemoryBytes(check), 'count without Spark: --metrics-engine embedded'),
     ...spaceFindings(dataDir, FREE_BYTES_MIN, '--data-dir'),
     ...spaceFindings(cacheDir, sparkCacheBytes(cacheDir), 'XDG_CACHE_HOME'),
-    ...(await Promise.all(missing.map(portFindings))).flat(),
+    ...(await Promise.all(missing.map((one) => portFindings(one)))).flat(),
   ];
 }
 
@@ -59,15 +59,12 @@ function javaFindings(): Finding[] {
   }
 }
 
-/** Ports of a process that others use. */
-export async function portFindings({
-  name,
-  ports,
-}: {
-  readonly name: string;
-  readonly ports: readonly number[];
-}): Promise<Finding[]> {
-  const faults = await Promise.all(ports.map((port) => portFault(port)));
+/** Ports of a process that others use, as `faultOf` finds them. */
+export async function portFindings(
+  { name, ports }: Pick<SparkProcessState, 'name' | 'ports'>,
+  faultOf: (port: number) => Promise<string | null> = portFault,
+): Promise<Finding[]> {
+  const faults = await Promise.all(ports.map((port) => faultOf(port)));
   return ports.flatMap((port, index): Finding[] => {
     const fault = faults[index]!;
     if (fault === null) return [];

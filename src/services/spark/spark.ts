@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:
 import type { Clock } from '../../lib/clock.ts';
 import { UserError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
+import { lastingPortFault } from '../free-ports.ts';
 import { lastWords } from '../last-words.ts';
 import { writePrivate } from '../private-file.ts';
 import { processesOf, processFinder, type StopSteps, sendSignal, stopProcesses } from '../processes.ts';
@@ -75,7 +76,6 @@ export interface SparkCluster {
 
 const READY_MS_MAX = 180_000;
 const LOOK_MS = 100;
-const LET_GO_MS_MAX = 5_000;
 const STOP_STEPS: StopSteps = [
   ['SIGCONT', 0],
   ['SIGTERM', 10_000],
@@ -214,20 +214,9 @@ class Cluster implements SparkCluster {
       this.#checkSame(place.name, start);
       return this.#untilReady(place, new Promise(() => undefined));
     }
-    await this.#untilFree(place);
+    const [taken] = await portFindings(place, (port) => lastingPortFault(port, this.#parts.clock));
+    if (taken) throw new UserError(taken.what, taken.remedy);
     await this.#untilReady(place, launchProcess(this.#parts, place.name, start));
-  }
-
-  /** A process that was just killed still has its ports for a moment. */
-  async #untilFree(place: Place): Promise<void> {
-    const { clock } = this.#parts;
-    const until = clock.now() + LET_GO_MS_MAX;
-    for (;;) {
-      const [taken] = await portFindings(place);
-      if (!taken) return;
-      if (clock.now() >= until) throw new UserError(taken.what, taken.remedy);
-      await clock.sleep(LOOK_MS);
-    }
   }
 
   /** One that runs must be what it would be started as. */
