@@ -1,22 +1,7 @@
-/** A node's log is bounded: two files of this size. */
-const LOG_SIZE = '8MB';
+import { fileLoggingText } from '../file-logging.ts';
 
 /** A broker's logging (log4j 2), as a properties file. */
-export const loggingText = (file: string): string => `status = warn
-appender.file.type = RollingFile
-appender.file.name = file
-appender.file.fileName = ${file}
-appender.file.filePattern = ${file}.%i
-appender.file.layout.type = PatternLayout
-appender.file.layout.pattern = %d{ISO8601} %p %c{1}: %m%n
-appender.file.policies.type = Policies
-appender.file.policies.size.type = SizeBasedTriggeringPolicy
-appender.file.policies.size.size = ${LOG_SIZE}
-appender.file.strategy.type = DefaultRolloverStrategy
-appender.file.strategy.max = 1
-rootLogger.level = warn
-rootLogger.appenderRefs = file
-rootLogger.appenderRef.file.ref = file
+export const loggingText = (file: string): string => `${fileLoggingText(file, '%m%n')}\
 logger.server.name = kafka.server.KafkaRaftServer
 logger.server.level = info
 `;

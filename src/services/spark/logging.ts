@@ -1,22 +1,7 @@
-/** A process's log is bounded: two files of this size. */
-const LOG_SIZE = '8MB';
+import { fileLoggingText } from '../file-logging.ts';
 
 /** Logging (log4j 2) of a process into this file, as a properties file. Who calls wrongly is told by the answer. */
-export const loggingText = (file: string): string => `status = warn
-appender.file.type = RollingFile
-appender.file.name = file
-appender.file.fileName = ${file}
-appender.file.filePattern = ${file}.%i
-appender.file.layout.type = PatternLayout
-appender.file.layout.pattern = %d{ISO8601} %p %c{1}: %m%n%ex
-appender.file.policies.type = Policies
-appender.file.policies.size.type = SizeBasedTriggeringPolicy
-appender.file.policies.size.size = ${LOG_SIZE}
-appender.file.strategy.type = DefaultRolloverStrategy
-appender.file.strategy.max = 1
-rootLogger.level = warn
-rootLogger.appenderRefs = file
-rootLogger.appenderRef.file.ref = file
+export const loggingText = (file: string): string => `${fileLoggingText(file, '%m%n%ex')}\
 logger.deploy.name = org.apache.spark.deploy
 logger.deploy.level = info
 logger.calls.name = org.apache.spark.sql.connect.utils.ErrorUtils
