@@ -3,12 +3,10 @@
 import { hash } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Clock } from '../../lib/clock.ts';
-import type { Log } from '../../lib/log.ts';
 import { type ClassArchive, classArchive } from '../class-archive.ts';
-import { cacheFolder, download, type RemoteFile } from '../download.ts';
+import { cacheFolder, type RemoteFile } from '../download.ts';
 import { findJava } from '../java.ts';
-import { MAVEN_URL, MAVEN_VARIABLE } from '../kafka/installation.ts';
+import { downloadJars, type InstallationOptions } from '../maven.ts';
 
 /**
  * Pinned: Spark, its Connect server and its Kafka connector with what they need to run, each with its digest. Of what
@@ -27,16 +25,6 @@ const SCALA_VERSION = '2.13';
 export const DOWNLOAD_BYTES = JARS.reduce((sum, { bytes }) => sum + bytes, 0);
 /** Of the class archive that it makes. */
 export const ARCHIVE_BYTES = 120e6;
-
-export interface InstallationOptions {
-  /** Shared by all runs of the user (default: cacheFolder()). */
-  readonly cacheDir?: string | undefined;
-  /** Where the jars come from (default: $INSTASHOP_MAVEN_URL, else Maven Central). */
-  readonly mavenUrl?: string | undefined;
-  readonly onProgress?: ((bytes: number, bytesAll: number) => void) | undefined;
-  readonly clock: Clock;
-  readonly log: Log;
-}
 
 export interface Installation {
   /** What the processes must find in their environment. */
@@ -57,11 +45,10 @@ export const isInstalled = (cacheDir = cacheFolder()): boolean =>
 
 /** Rejects with a UserError without Java, network or room. */
 export async function installSpark(options: InstallationOptions): Promise<Installation> {
-  const { cacheDir = cacheFolder(), clock, log, onProgress } = options;
+  const { cacheDir = cacheFolder(), log } = options;
   const java = findJava('Spark');
   const folder = jarFolder(cacheDir);
-  const baseUrl = options.mavenUrl || process.env[MAVEN_VARIABLE] || MAVEN_URL;
-  await download({ baseUrl, variable: MAVEN_VARIABLE, folder, files: JARS, onProgress, clock });
+  await downloadJars(JARS, folder, options);
   // Another list, another folder: whatever lies in it is on the class path.
   const home = join(versionFolder(cacheDir), `home-${LIST.slice(0, 12)}`);
   linkJars(home, folder);
