@@ -1,19 +1,20 @@
 // The metrics stage whose windows Apache Spark counts. Loaded only where that engine is chosen.
-import { join, resolve } from 'node:path';
 import { METRICS } from '../../contracts/metrics.ts';
 import { SPARK_WINDOWS_TOPIC } from '../../contracts/topics.ts';
 import type { Stage } from '../../lib/stage.ts';
+import { layout } from '../../services/spark/layout.ts';
 import type { MetricsEngineOptions } from '../../stages/metrics/engine.ts';
 import { sparkQuery } from '../../stages/metrics/spark/spark-query.ts';
 import { sparkMetricsStage } from '../../stages/metrics/spark/stage.ts';
+import { sparkDir } from '../cluster/places.ts';
 import { withWatch } from '../cluster/spark.ts';
 import type { Options } from '../options.ts';
 import { secretOf } from '../secrets.ts';
 import { CONNECT_TOKEN, SPARK_URL } from './spark-names.ts';
 
 /** Where Spark keeps its checkpoints, as its driver and executors name it. */
-export const checkpointRoot = ({ sparkCheckpoint, dataDir }: Options): string =>
-  sparkCheckpoint ?? join(resolve(dataDir), 'cluster', 'spark', 'checkpoints');
+const checkpointRoot = ({ sparkCheckpoint, dataDir }: Options): string =>
+  sparkCheckpoint ?? layout(sparkDir(dataDir)).checkpoints;
 
 /** The stage, which watches over the Spark of this data folder, if any. Rejects with a UserError without the token. */
 export function sparkMetrics(options: Options, parts: Omit<MetricsEngineOptions, 'definitions'>): Stage {
