@@ -11,7 +11,6 @@ import {
   SparkConnectError,
   SparkSession,
   type StreamingQuery,
-  type Trigger,
 } from './connect/connect.ts';
 import { PLAN_SETTINGS, PLAN_VERSION, sparkPlan } from './plan.ts';
 import type { QueryRun, WindowsQuery } from './query.ts';
@@ -27,12 +26,8 @@ export interface SparkQueryOptions {
   readonly target: string;
   /** Folder (a path or URL that driver and executors reach) for the checkpoints, one a generation. */
   readonly checkpointRoot: string;
-  /** Tasks that aggregate, and pieces of the state. Fixed for the life of a checkpoint. Default 2. */
-  readonly shufflePartitions?: number;
-  /** Records a batch takes at most; the rest waits for the next one. Default 100,000. */
-  readonly batchRecordsMax?: number;
-  /** Default: a batch starts as soon as the one before has ended. */
-  readonly trigger?: Trigger;
+  /** Tasks that aggregate, and pieces of the state. Fixed for the life of a checkpoint. */
+  readonly shufflePartitions: number;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -40,8 +35,8 @@ export interface SparkQueryOptions {
 const USER = 'instashop-metrics';
 const QUERY = 'spark_windows';
 const GROUP = 'instashop-spark';
+/** Records a batch takes at most; the rest waits for the next one. */
 const BATCH_RECORDS_MAX = 100_000;
-const SHUFFLE_PARTITIONS = 2;
 /** The query is asked this often how far it is; when it fails, that is told at once. */
 const POLL_MS = 500;
 const BACK_OFF_MS = 500;
@@ -168,8 +163,7 @@ class SparkQuery implements WindowsQuery {
       if (query.name === name) return query;
       await query.stop({ signal });
     }
-    const { definitions, kafka, target, checkpointRoot, trigger = { everyMs: 0 }, log } = this.#options;
-    const { shufflePartitions = SHUFFLE_PARTITIONS, batchRecordsMax = BATCH_RECORDS_MAX } = this.#options;
+    const { definitions, kafka, target, checkpointRoot, shufflePartitions, log } = this.#options;
     await session.setConfig(
       { ...PLAN_SETTINGS, 'spark.sql.shuffle.partitions': String(shufflePartitions) },
       { signal },
@@ -179,7 +173,7 @@ class SparkQuery implements WindowsQuery {
       groupIdPrefix: GROUP,
       startingOffsets: 'earliest',
       failOnDataLoss: 'true',
-      maxOffsetsPerTrigger: String(batchRecordsMax),
+      maxOffsetsPerTrigger: String(BATCH_RECORDS_MAX),
     };
     const query = await session.start(
       sparkPlan({ definitions, generation, kafka: source }),
@@ -187,7 +181,8 @@ class SparkQuery implements WindowsQuery {
         name,
         format: 'kafka',
         outputMode: 'update',
-        trigger,
+        // A batch starts as soon as the one before has ended.
+        trigger: { everyMs: 0 },
         checkpoint: `${checkpointRoot}/${generation}`,
         options: { ...kafka, topic: target },
       },
