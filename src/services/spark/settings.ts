@@ -152,12 +152,11 @@ export const driverSettings = (parts: SettingsParts): Settings => {
   };
 };
 
-/** What queries rely on. */
+/** What queries rely on, whatever their sessions set beside. */
 const QUERY_SETTINGS: Settings = {
   // A client beats; when it goes, its queries stay, and the next client finds them.
   'spark.connect.session.manager.defaultSessionTimeout': '-1',
   'spark.scheduler.mode': 'FAIR',
-  'spark.sql.session.timeZone': 'UTC',
   'spark.sql.catalogImplementation': 'in-memory',
   // Each partition costs a task a batch.
   'spark.sql.shuffle.partitions': '2',
@@ -165,12 +164,8 @@ const QUERY_SETTINGS: Settings = {
   'spark.sql.streaming.stateStore.providerClass':
     'org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider',
   'spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled': 'true',
-  // Local files by plain Java: Spark's and Hadoop's usual way forks `readlink` and `chmod` some 40 times a batch.
-  'spark.sql.streaming.checkpointFileManagerClass':
-    'org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager',
+  // Local files by plain Java: Hadoop's usual way forks `chmod` for each.
   'spark.hadoop.fs.file.impl': 'org.apache.hadoop.fs.RawLocalFileSystem',
-  // Above so many groups a batch with collect_set sorts; the default is 128.
-  'spark.sql.objectHashAggregate.sortBased.fallbackThreshold': '100000',
 };
 
 /** A driver that runs batches for months keeps the last few. */

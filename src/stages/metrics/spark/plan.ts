@@ -25,7 +25,7 @@ export const PLAN_SETTINGS: Readonly<Record<string, string>> = {
   'spark.sql.ansi.enabled': 'false',
   // JSON.parse takes the last of two fields with one name.
   'spark.sql.variant.allowDuplicateKeys': 'true',
-  // Beyond so many groups a task sorts instead of hashing; the default of 128 would sort every batch.
+  // Beyond so many groups a task that collects sets sorts instead of hashing; the default is 128, so every batch would.
   'spark.sql.objectHashAggregate.sortBased.fallbackThreshold': '200000',
   // The default manager starts a process (readlink) for each file that it renames: 150 ms a batch.
   'spark.sql.streaming.checkpointFileManagerClass':
