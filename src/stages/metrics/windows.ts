@@ -26,7 +26,7 @@ export interface Window {
 /** Tumbling windows aligned to the epoch, all definitions of one window together. */
 export class Windows {
   readonly #byStart = new Map<number, Window>();
-  readonly #definitions: readonly CompiledDefinition[];
+  readonly definitions: readonly CompiledDefinition[];
   readonly #windowMs: number;
   readonly #groupsMax: number;
   #nextId = 1;
@@ -35,13 +35,9 @@ export class Windows {
   overflow = 0;
 
   constructor(definitions: readonly CompiledDefinition[], windowMs: number, groupsMax = GROUPS_MAX) {
-    this.#definitions = definitions;
+    this.definitions = definitions;
     this.#windowMs = windowMs;
     this.#groupsMax = groupsMax;
-  }
-
-  get size(): number {
-    return this.#byStart.size;
   }
 
   all(): Iterable<Window> {
@@ -59,7 +55,7 @@ export class Windows {
     const start = end - this.#windowMs;
     let window = this.#byStart.get(start);
     if (window === undefined) {
-      const tables = this.#definitions.map(() => ({ groups: new Map(), cells: [] }));
+      const tables = this.definitions.map(() => ({ groups: new Map(), cells: [] }));
       window = { start, end, closed: end <= watermark, tables };
       this.#byStart.set(start, window);
     }
@@ -128,7 +124,7 @@ export class Windows {
   restore(index: number, start: number, watermark: number, group: readonly Scalar[], id: number): Cell {
     const window = this.at(start, watermark);
     this.#nextId = Math.max(this.#nextId, id + 1);
-    return this.#insert(window.tables[index]!, newCell(this.#definitions[index]!, window, group, id));
+    return this.#insert(window.tables[index]!, newCell(this.definitions[index]!, window, group, id));
   }
 
   /** Closes the windows whose end the watermark has passed; the answer is those that were open. */
@@ -144,5 +140,16 @@ export class Windows {
     for (const window of old) this.#byStart.delete(window.start);
     if (old.length > 0) this.#last = null;
     return old;
+  }
+
+  /** For the stage's health. */
+  figures(): Record<'windows' | 'windows_open' | 'groups', number> {
+    let open = 0;
+    let groups = 0;
+    for (const { closed, tables } of this.#byStart.values()) {
+      if (!closed) open++;
+      for (const { cells } of tables) groups += cells.length;
+    }
+    return { windows: this.#byStart.size, windows_open: open, groups };
   }
 }

@@ -19,10 +19,11 @@ import {
 } from '../compile.ts';
 import type { Accounting } from '../engine.ts';
 import { dayOf, type LedgerKind, Ledgers } from '../ledgers.ts';
-import { restoreCell, saveCell } from '../saved-cell.ts';
+import { restoreCell } from '../saved-cell.ts';
 import type { SourceStart } from '../sources.ts';
 import { Tallies } from '../tallies.ts';
 import { Watermark, type WatermarkState } from '../watermark.ts';
+import { WindowChanges } from '../window-changes.ts';
 import { type Window, Windows } from '../windows.ts';
 import { Intake, type IntakeState, type Refusal, type TakenEvent } from './intake.ts';
 import { isGreater } from './text-order.ts';
@@ -51,12 +52,9 @@ export class WindowEngine {
   readonly #tallies = new Tallies();
   #late = 0;
   #revisions = 0;
-  /** Changed cells that were not emitted yet, by definition. */
-  readonly unsent: Cell[][];
-  #unsaved: Cell[] = [];
-  #evicted: number[] = [];
-  /** Whether there is anything that the last `takeChanges` did not have. */
-  changed = false;
+  readonly #changes: WindowChanges;
+  /** Whether records were read since the last `takeChanges`. */
+  #read = false;
 
   constructor({ definitions, sources, state, now, groupsMax }: WindowEngineOptions) {
     const meta = state?.meta as Partial<Meta> | undefined;
@@ -67,7 +65,7 @@ export class WindowEngine {
     this.#late = meta?.figures?.late ?? 0;
     this.#revisions = meta?.figures?.revisions ?? 0;
     this.#windows.overflow = meta?.figures?.overflow ?? 0;
-    this.unsent = this.#program.definitions.map(() => []);
+    this.#changes = new WindowChanges(this.#windows, this.#ledgers);
     if (state !== null) this.#restore(state);
   }
 
@@ -102,7 +100,7 @@ export class WindowEngine {
       const refusal = taken === null ? null : this.#judge(taken, now);
       if (refusal !== null) refusals.push({ record, ...refusal });
     }
-    this.changed ||= records.length > 0;
+    this.#read ||= records.length > 0;
     for (const [name, waiting] of lag) this.#watermark.source(name).lag = waiting;
     this.pass(now);
     return refusals;
@@ -110,16 +108,7 @@ export class WindowEngine {
 
   /** Looks at the clock: closes windows that the watermark has passed, forgets those older than the horizon. */
   pass(now: number): void {
-    if (!this.#watermark.advance(now)) return;
-    const { value } = this.#watermark;
-    for (const { tables } of this.#windows.close(value)) {
-      for (const { cells } of tables) for (const cell of cells) this.#changed(cell);
-    }
-    for (const window of this.#windows.evict(value - REPAIR_HORIZON_MS)) {
-      this.#ledgers.settle(window);
-      this.#evicted.push(window.start);
-      this.changed = true;
-    }
+    if (this.#watermark.advance(now)) this.#changes.pass(this.#watermark.value);
   }
 
   #judge(taken: TakenEvent, now: number): TakenEvent['refusal'] {
@@ -185,7 +174,7 @@ export class WindowEngine {
         cell.revision++;
         this.#revisions++;
       }
-      this.#changed(cell);
+      this.#changes.add(cell);
     }
     return counted;
   }
@@ -205,38 +194,31 @@ export class WindowEngine {
     this.#tallies.add(program.topic, dayOf(eventTime), fate, sign);
   }
 
-  #changed(cell: Cell): void {
-    if (!cell.unsent) {
-      cell.unsent = true;
-      this.unsent[cell.definition.index]!.push(cell);
-    }
-    if (!cell.unsaved) {
-      cell.unsaved = true;
-      this.changed = true;
-      this.#unsaved.push(cell);
-    }
+  /** Changed cells that were not emitted yet, by definition. */
+  get unsent(): Cell[][] {
+    return this.#changes.unsent;
+  }
+
+  /** Whether there is anything that the last `takeChanges` did not have. */
+  get changed(): boolean {
+    return this.#read || this.#changes.any;
   }
 
   /** What changed since this was last called. If saving it fails, this engine is of no more use. */
   takeChanges(): CheckpointChanges {
-    const evicted = new Set(this.#evicted);
     const meta: Meta = {
       watermark: this.#watermark.export(),
       intake: this.#intake.export(),
       figures: { late: this.#late, revisions: this.#revisions, overflow: this.#windows.overflow },
     };
-    const changes = {
+    this.#read = false;
+    return {
       offsets: this.#intake.offsets(),
       meta: { ...meta },
-      cells: this.#unsaved.filter((cell) => !evicted.has(cell.window.start)).map(saveCell),
-      evicted: this.#evicted,
+      ...this.#changes.take(),
       ledgers: this.#ledgers.takeChanged(),
       tallies: this.#tallies.takeChanged(),
     };
-    this.#unsaved = [];
-    this.#evicted = [];
-    this.changed = false;
-    return changes;
   }
 
   get watermark(): number {
@@ -250,9 +232,6 @@ export class WindowEngine {
 
   /** Figures for the stage's health. */
   figures(now: number): Record<string, number> {
-    const windows = [...this.#windows.all()];
-    let groups = 0;
-    for (const { tables } of windows) for (const { cells } of tables) groups += cells.length;
     const { value } = this.#watermark;
     return {
       late: this.#late,
@@ -264,9 +243,7 @@ export class WindowEngine {
       repeated: this.#intake.dropped,
       group_overflow: this.#windows.overflow,
       watermark_lag_ms: Number.isFinite(value) ? now - value : 0,
-      windows: windows.length,
-      windows_open: windows.filter((window) => !window.closed).length,
-      groups,
+      ...this.#windows.figures(),
     };
   }
 

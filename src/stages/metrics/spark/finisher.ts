@@ -105,7 +105,7 @@ export class Finisher implements RunningEngine {
   }
 
   get unsent(): Cell[][] {
-    return this.#windows.unsent;
+    return this.#windows.changes.unsent;
   }
 
   /** Where each partition of the rows is read from. */
@@ -184,7 +184,7 @@ export class Finisher implements RunningEngine {
     });
     for (const name of this.#ends.keys()) this.#watermark.source(name).lag = this.#lagOf(name);
     if (!this.#watermark.advance(now)) return;
-    this.#windows.pass(this.#watermark.value);
+    this.#windows.changes.pass(this.#watermark.value);
     this.#books.evict(this.#watermark.value - REPAIR_HORIZON_MS);
   }
 
@@ -221,7 +221,7 @@ export class Finisher implements RunningEngine {
   }
 
   readyToSave(): boolean {
-    if (!this.#isChanged && !this.#windows.changed) return false;
+    if (!this.#isChanged && !this.#windows.changes.any) return false;
     this.#cut.aim();
     if (!this.#cut.isReached) this.wake();
     return this.#cut.isReached;
@@ -246,7 +246,7 @@ export class Finisher implements RunningEngine {
     return {
       offsets,
       meta: { ...meta, ...this.#books.takeMeta() },
-      ...this.#windows.takeChanges(),
+      ...this.#windows.changes.take(),
       ledgers: this.#books.ledgers.takeChanged(),
       tallies: this.#books.tallies.takeChanged(),
     };

@@ -1,11 +1,12 @@
 // The windows as the query's rows have them: what Spark counts, this closes, revises and lets go.
-import { type MetricDefinition, REPAIR_HORIZON_MS } from '../../../contracts/metrics.ts';
+import type { MetricDefinition } from '../../../contracts/metrics.ts';
 import type { Cell } from '../aggregates.ts';
-import type { CheckpointChanges, CheckpointState } from '../checkpoint.ts';
+import type { CheckpointState } from '../checkpoint.ts';
 import type { CompiledDefinition, Program } from '../compile.ts';
 import type { Scalar } from '../fields.ts';
 import { dayOf, type Ledgers, ledgerGroup } from '../ledgers.ts';
-import { restoreCell, saveCell } from '../saved-cell.ts';
+import { restoreCell } from '../saved-cell.ts';
+import { WindowChanges } from '../window-changes.ts';
 import { Windows } from '../windows.ts';
 import type { SparkRow } from './row.ts';
 
@@ -20,15 +21,12 @@ interface Shown {
 }
 
 export class SparkWindows {
-  /** By definition. */
-  readonly unsent: Cell[][];
+  readonly changes: WindowChanges;
   revisions = 0;
   readonly #shown: ReadonlyMap<string, Shown>;
   readonly #windows: Windows;
   readonly #windowMs: number;
   readonly #ledgers: Ledgers;
-  #unsaved: Cell[] = [];
-  #evicted: number[] = [];
 
   /** What windows have, they take out of the ledgers' `too_late`. */
   constructor(program: Program, definitions: readonly MetricDefinition[], ledgers: Ledgers) {
@@ -37,7 +35,7 @@ export class SparkWindows {
     this.#windows = new Windows(compiled, program.windowMs);
     this.#windowMs = program.windowMs;
     this.#ledgers = ledgers;
-    this.unsent = compiled.map(() => []);
+    this.changes = new WindowChanges(this.#windows, ledgers);
     this.#shown = new Map(
       compiled.map((definition, i): [string, Shown] => [
         definition.name,
@@ -88,43 +86,7 @@ export class SparkWindows {
     cell.events = row.events;
     cell.newestEventTime = row.newestEventTime;
     cell.newestCommittedAt = row.newestCommittedAt;
-    this.#changed(cell);
-  }
-
-  #changed(cell: Cell): void {
-    if (!cell.unsent) {
-      cell.unsent = true;
-      this.unsent[cell.definition.index]!.push(cell);
-    }
-    if (!cell.unsaved) {
-      cell.unsaved = true;
-      this.#unsaved.push(cell);
-    }
-  }
-
-  /** The watermark moved: closes what it has passed, settles what is older than the horizon. */
-  pass(watermark: number): void {
-    for (const { tables } of this.#windows.close(watermark)) {
-      for (const { cells } of tables) for (const cell of cells) this.#changed(cell);
-    }
-    for (const window of this.#windows.evict(watermark - REPAIR_HORIZON_MS)) {
-      this.#ledgers.settle(window);
-      this.#evicted.push(window.start);
-    }
-  }
-
-  get changed(): boolean {
-    return this.#unsaved.length > 0 || this.#evicted.length > 0;
-  }
-
-  /** What changed since this was last called. */
-  takeChanges(): Pick<CheckpointChanges, 'cells' | 'evicted'> {
-    const evicted = this.#evicted;
-    const gone = new Set(evicted);
-    const cells = this.#unsaved.filter(({ window }) => !gone.has(window.start)).map(saveCell);
-    this.#unsaved = [];
-    this.#evicted = [];
-    return { cells, evicted };
+    this.changes.add(cell);
   }
 
   /** Rows of groups that found no room in their window. */
@@ -135,15 +97,8 @@ export class SparkWindows {
     this.#windows.overflow = rows;
   }
 
-  figures(): Record<'windows' | 'windows_open' | 'groups', number> {
-    const windows = [...this.#windows.all()];
-    let groups = 0;
-    for (const { tables } of windows) for (const { cells } of tables) groups += cells.length;
-    return {
-      windows: windows.length,
-      windows_open: windows.filter((window) => !window.closed).length,
-      groups,
-    };
+  figures(): ReturnType<Windows['figures']> {
+    return this.#windows.figures();
   }
 }
 
