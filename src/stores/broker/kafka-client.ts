@@ -158,20 +158,33 @@ export class KafkaClient {
     api: API<A, R>,
     ...args: A
   ): Promise<R> {
-    return this.retrying(async () => {
-      const address = await this.coordinator(kind, key);
-      try {
+    return this.retrying(() =>
+      this.atCoordinator([kind, key], async (address) => {
         const answer = await this.send(address, api, ...args);
         if (code(answer) === CODE.none) return answer;
         throw faultOf(code(answer), what, this.user);
-      } catch (error) {
-        if (isCoordinatorGone(error)) this.forgetCoordinator(kind, key);
-        throw error;
-      }
-    });
+      }),
+    );
   }
 
-  async coordinator(kind: CoordinatorKind, key: string): Promise<Address> {
+  /**
+   * Runs `action` once, with whoever coordinates a group or transactional id. Where its error says that this is
+   * another by now, the next call looks for it.
+   */
+  async atCoordinator<T>(
+    [kind, key]: readonly [CoordinatorKind, string],
+    action: (address: Address) => Promise<T>,
+  ): Promise<T> {
+    const address = await this.#coordinator(kind, key);
+    try {
+      return await action(address);
+    } catch (error) {
+      if (isCoordinatorGone(error)) this.#coordinators.delete(`${kind} ${key}`);
+      throw error;
+    }
+  }
+
+  async #coordinator(kind: CoordinatorKind, key: string): Promise<Address> {
     const known = this.#coordinators.get(`${kind} ${key}`);
     if (known) return known;
     const { coordinators } = await this.ask(findCoordinatorV4.api, kind === 'group' ? 0 : 1, [key]);
@@ -179,10 +192,6 @@ export class KafkaClient {
     if (errorCode !== CODE.none) throw faultOf(errorCode, `find who coordinates ${kind} ${key}`, this.user);
     this.#coordinators.set(`${kind} ${key}`, { host, port });
     return { host, port };
-  }
-
-  forgetCoordinator(kind: CoordinatorKind, key: string): void {
-    this.#coordinators.delete(`${kind} ${key}`);
   }
 
   /** Repeats `action` while its faults pass, for 30 s at most. */

@@ -9,8 +9,9 @@ import { UserError } from '../../lib/errors.ts';
 import { silentLog } from '../../lib/log.ts';
 import { isRetryable } from '../../lib/retry.ts';
 import { newTopic, record, take, text } from './broker.suite.ts';
-import { type Broker, FencedError, topicPartition } from './broker.ts';
+import { type Broker, FencedError, type ReadBatch, topicPartition } from './broker.ts';
 import { kafkaBroker } from './kafka-broker.ts';
+import { KafkaClient } from './kafka-client.ts';
 
 /**
  * What a writer and a reader may see while a broker dies: longer is no recovery by itself. The measured gaps are
@@ -189,6 +190,43 @@ test('what was given up is in the log once at most, and nothing takes its place'
     assert.ok(values.length <= 3);
   }
   assert.equal(text(states[0]!.tail!), 'last', 'nothing of the old claim comes after the new one');
+});
+
+test('a group whose coordinator dies commits on with the next one', { timeout: 90_000 }, async () => {
+  const broker = open();
+  const topic = newTopic(1);
+  await broker.createTopics([topic]);
+  const client = new KafkaClient({
+    brokers: kafka.brokers,
+    auth: kafka.admin,
+    tls: false,
+    clientId: 'test',
+    clock: systemClock,
+    log: silentLog,
+  });
+  cleanUps.push(() => client.close());
+  const signal = AbortSignal.timeout(80_000);
+  for (const shared of [false, true]) {
+    const group = `${topic.name} ${shared}`;
+    await broker.append([record(topic.name, 'one')]);
+    const batches = broker.read({ topics: [topic.name], group, shared, signal })[Symbol.asyncIterator]();
+    const next = async () => (await batches.next()).value as ReadBatch;
+    // So that its coordinator is known, and remembered.
+    await (await next()).ack();
+    await broker.append([record(topic.name, 'two')]);
+    const batch = await next();
+    const ports = kafka.brokers.map((address) => Number(address.split(':')[1]));
+    const port = await client.retrying(() => client.atCoordinator(['group', group], async (at) => at.port));
+    const coordinator = kafka.nodes[ports.indexOf(port)]!;
+    coordinator.kill('SIGKILL');
+    const start = performance.now();
+    await batch.ack();
+    console.log(`committed ${(performance.now() - start) | 0} ms after the coordinator's death`);
+    const { end } = (await broker.partitions(topic.name))[0]!;
+    assert.equal((await broker.committed(group)).get(topicPartition(topic.name, 0)), end);
+    await batches.return?.(undefined);
+    await coordinator.start();
+  }
 });
 
 test('a broker that is killed under load loses and doubles nothing', { timeout: 120_000 }, async () => {

@@ -197,6 +197,11 @@ export class KafkaFetcher {
       if (feed && this.#feeds.has(feed)) await this.#take(feed, fetched);
     }
     this.#news.all();
+    // One wait for all of them: a broker that has just started, or lost its leadership, says the same of each.
+    if (feeds.some(({ leader }) => leader < 0)) {
+      await this.#client.pause(this.#signal);
+      this.#lookForLeaders();
+    }
     return bytes;
   }
 
@@ -207,8 +212,6 @@ export class KafkaFetcher {
     const fault = faultOf(code, `read ${feed.name}`, this.#client.user);
     if (!isRetryable(fault) && code !== CODE.offsetOutOfRange) throw fault;
     feed.leader = -1;
-    await this.#client.pause(this.#signal);
-    this.#lookForLeaders();
   }
 
   /** A new leader may know less of the log's end for a moment; what it says for seconds is so. */

@@ -130,8 +130,7 @@ export class GroupMember {
 
   /** One generation: join, give up and take over, beat until it is over. */
   async #membership(): Promise<void> {
-    const address = await this.#client.coordinator('group', this.#group);
-    const names = await this.#join(address);
+    const names = await this.#client.atCoordinator(['group', this.#group], (address) => this.#join(address));
     const assigned = new Map(names.map((name) => [name, this.#owned.get(name) ?? {}]));
     const isGivingUp = [...this.#owned.keys()].some((name) => !assigned.has(name));
     this.#granted = new Map([...this.#owned, ...assigned]);
@@ -183,21 +182,21 @@ export class GroupMember {
 
   async #heartbeat(): Promise<number> {
     try {
-      const address = await this.#client.coordinator('group', this.#group);
-      const { errorCode } = await this.#client.send(
-        address,
-        heartbeatV4.api,
-        this.#group,
-        this.#generation,
-        this.#member,
-      );
-      if (errorCode === CODE.none || errorCode === CODE.rebalanceInProgress) return errorCode;
-      throw faultOf(errorCode, `read as a member of ${this.#group}`, this.#client.user);
+      return await this.#client.atCoordinator(['group', this.#group], async (address) => {
+        const { errorCode } = await this.#client.send(
+          address,
+          heartbeatV4.api,
+          this.#group,
+          this.#generation,
+          this.#member,
+        );
+        if (errorCode === CODE.none || errorCode === CODE.rebalanceInProgress) return errorCode;
+        throw faultOf(errorCode, `read as a member of ${this.#group}`, this.#client.user);
+      });
     } catch (error) {
-      if (!isCoordinatorGone(error) && codeOf(error) !== CODE.coordinatorLoading) throw error;
       // The membership outlives its coordinator: the next one knows it.
-      this.#client.forgetCoordinator('group', this.#group);
-      return CODE.none;
+      if (isCoordinatorGone(error) || codeOf(error) === CODE.coordinatorLoading) return CODE.none;
+      throw error;
     }
   }
 
@@ -287,7 +286,6 @@ export class GroupMember {
       this.#dropAll();
       return;
     }
-    if (isCoordinatorGone(error)) this.#client.forgetCoordinator('group', this.#group);
     // A join that was not answered would be in the way of the next one.
     this.#joins.close();
     this.#joins = this.#client.connections(JOIN_TIMEOUT_MS);
@@ -301,7 +299,8 @@ export class GroupMember {
 
   async #signOff(): Promise<void> {
     if (this.#member === '' || this.#client.closing.aborted) return;
-    const address = await this.#client.coordinator('group', this.#group);
-    await this.#client.send(address, leaveGroupV5.api, this.#group, [{ memberId: this.#member }]);
+    await this.#client.atCoordinator(['group', this.#group], (address) =>
+      this.#client.send(address, leaveGroupV5.api, this.#group, [{ memberId: this.#member }]),
+    );
   }
 }

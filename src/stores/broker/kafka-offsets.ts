@@ -132,10 +132,11 @@ export async function commitOnce(
       })),
     }),
   );
-  const address = await client.coordinator('group', group);
-  const answer = await client.send(address, offsetCommitV8.api, group, generation, member, null, topics);
-  const code = answer.topics
-    .flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))
-    .find((errorCode) => errorCode !== CODE.none);
-  if (code !== undefined) throw faultOf(code, `commit the offsets of ${group}`, client.user);
+  await client.atCoordinator(['group', group], async (address) => {
+    const answer = await client.send(address, offsetCommitV8.api, group, generation, member, null, topics);
+    const code = answer.topics
+      .flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))
+      .find((errorCode) => errorCode !== CODE.none);
+    if (code !== undefined) throw faultOf(code, `commit the offsets of ${group}`, client.user);
+  });
 }

@@ -190,8 +190,11 @@ export class KafkaProducer {
       const request = queues.filter((queue) => {
         if (bytes >= REQUEST_BYTES_MAX) return false;
         if (queue.batches.length === 0) queue.batches.push(nextBatch(queue, this.#encoder(queue)));
-        bytes += queue.batches[0]!.encoded.length;
-        return true;
+        const { length } = queue.batches[0]!.encoded;
+        // What no longer fits is encoded already, and is in the next request.
+        const fits = bytes === 0 || bytes + length <= REQUEST_BYTES_MAX;
+        if (fits) bytes += length;
+        return fits;
       });
       void this.#send(node, request);
     }
