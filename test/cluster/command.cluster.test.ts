@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
 import { freePorts } from '../../src/services/free-ports.ts';
-import { startProgram } from '../support/system.ts';
+import { runToEnd } from '../support/system.ts';
 
 interface Status {
   readonly servers: readonly { readonly name: string; readonly pid: number | null; readonly port: number }[];
@@ -39,11 +39,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-async function cluster(...args: string[]): Promise<{ code: number | null; said: string }> {
-  const program = startProgram(['cluster', ...args], environment);
-  const code = await program.ended;
-  return { code, said: program.said() };
-}
+const cluster = (...args: string[]) => runToEnd(['cluster', ...args], environment);
 
 async function status(): Promise<Status> {
   const { said } = await cluster('status', '--json');

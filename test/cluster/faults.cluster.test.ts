@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clusterVerified, type TestCluster, testCluster } from '../support/cluster.ts';
-import { type Program, until } from '../support/system.ts';
+import { type Program, until, untilNewNumber } from '../support/system.ts';
 
 const RATE = '2000';
 /** What a fault may cost a viewer: longer is no recovery by itself. */
@@ -27,15 +27,7 @@ after(async () => {
   await cluster?.remove();
 });
 
-/** Milliseconds until the page shows something that was committed after this call. */
-async function newNumber(): Promise<number> {
-  const since = Date.now();
-  return until(
-    'a new number',
-    async () => (((await cluster.health())?.newest_committed_at ?? 0) > since ? Date.now() - since : null),
-    { programs: [system], msMax: RECOVERY_MS_MAX },
-  );
-}
+const newNumber = () => untilNewNumber(cluster, { programs: [system], msMax: RECOVERY_MS_MAX });
 
 function fault(what: string, body: () => Promise<string>): void {
   test(what, async (t) => {

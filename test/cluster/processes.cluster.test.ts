@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { seededRandom } from '../../src/lib/random.ts';
 import { clusterVerified, type TestCluster, testCluster } from '../support/cluster.ts';
-import { type Program, until } from '../support/system.ts';
+import { type Program, until, untilNewNumber } from '../support/system.ts';
 
 const RATE = '2000';
 const KILLS = 20;
@@ -42,12 +42,8 @@ function start(name: Name): void {
   programs.set(name, cluster.start(['run', ...PROCESSES[name], '--rate', RATE], own));
 }
 
-const newNumber = (since = Date.now()): Promise<number> =>
-  until(
-    'a new number',
-    async () => (((await cluster.health())?.newest_committed_at ?? 0) > since ? Date.now() - since : null),
-    { programs: running(), msMax: RECOVERY_MS_MAX },
-  );
+const newNumber = (since?: number) =>
+  untilNewNumber(cluster, { programs: running(), msMax: RECOVERY_MS_MAX }, since);
 
 const captureStates = async (): Promise<string | undefined> =>
   (await cluster.health())?.stages.find(({ stage }) => stage === 'capture')?.state;

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { freePorts } from '../../src/services/free-ports.ts';
 import { processesOf } from '../../src/services/processes.ts';
 import { sparkMark } from '../../src/services/spark/layout.ts';
-import { startProgram, until } from '../support/system.ts';
+import { runToEnd, startProgram, until } from '../support/system.ts';
 
 interface Status {
   readonly servers: readonly {
@@ -44,11 +44,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-async function cluster(...args: string[]): Promise<{ code: number | null; said: string }> {
-  const program = startProgram(['cluster', ...args], environment);
-  const code = await program.ended;
-  return { code, said: program.said() };
-}
+const cluster = (...args: string[]) => runToEnd(['cluster', ...args], environment);
 
 async function sparkServers(): Promise<Status['servers']> {
   const { said } = await cluster('status', '--json');

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { clusterVerified, type TestCluster, testCluster } from '../support/cluster.ts';
 import { type ClusterSpark, testSparkFor } from '../support/spark.ts';
-import { killAll, type Program, until } from '../support/system.ts';
+import { killAll, type Program, until, untilNewNumber } from '../support/system.ts';
 
 const RATE = '100';
 /** What a fault may cost a viewer: longer is no recovery by itself. */
@@ -31,15 +31,7 @@ after(async () => {
   await spark?.stop();
 });
 
-/** Milliseconds until the page shows something that was committed after this call. */
-async function newNumber(): Promise<number> {
-  const since = Date.now();
-  return until(
-    'a new number',
-    async () => (((await cluster.health())?.newest_committed_at ?? 0) > since ? Date.now() - since : null),
-    { programs: [system], msMax: RECOVERY_MS_MAX },
-  );
-}
+const newNumber = () => untilNewNumber(cluster, { programs: [system], msMax: RECOVERY_MS_MAX });
 
 test('Spark counts what the shop sells', async (t) => {
   const figures = async () =>

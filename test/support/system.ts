@@ -118,6 +118,16 @@ export function startProgram(
   };
 }
 
+/** Runs `instashop <args>` to its end. */
+export async function runToEnd(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<{ readonly code: number | null; readonly said: string }> {
+  const program = startProgram(args, environment);
+  const code = await program.ended;
+  return { code, said: program.said() };
+}
+
 /** Also when the first of the group is gone and its children are not. */
 function killGroup(child: ChildProcess): void {
   killAll([-child.pid!]);
@@ -155,3 +165,15 @@ export async function until<T>(
     await sleep(POLL_MS);
   }
 }
+
+/** Milliseconds until the page shows something that was committed after `since`; fails as `until`. */
+export const untilNewNumber = (
+  page: Page,
+  waiting: Parameters<typeof until>[2],
+  since = Date.now(),
+): Promise<number> =>
+  until(
+    'a new number',
+    async () => (((await page.health())?.newest_committed_at ?? 0) > since ? Date.now() - since : null),
+    waiting,
+  );
