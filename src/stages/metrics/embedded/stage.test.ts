@@ -4,15 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { afterEach, beforeEach } from 'node:test';
 import { type MemoryBroker, memoryBroker } from '../../../../test/support/memory-broker.ts';
-import { TRANSACTION_EXAMPLE, type TransactionEvent } from '../../../contracts/events/transaction.ts';
-import { type MetricValue, metricVersion } from '../../../contracts/metric-value.ts';
 import { METRICS } from '../../../contracts/metrics.ts';
 import { TOPICS } from '../../../contracts/topics.ts';
 import { systemClock } from '../../../lib/clock.ts';
 import { UserError } from '../../../lib/errors.ts';
 import { silentLog } from '../../../lib/log.ts';
-import type { OutgoingRecord } from '../../../stores/broker/broker.ts';
 import { readAccounting } from '../sqlite-checkpoint.ts';
+import { countedIn, NOW, runStage, sale, writtenTo } from '../testing/stage-runs.ts';
 import { metricsStage } from './stage.ts';
 
 let dir = '';
@@ -23,44 +21,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const NOW = systemClock.now();
-const sale = (id: number, change: Partial<TransactionEvent> = {}): OutgoingRecord => {
-  const times = { event_time: NOW, committed_at: NOW, captured_at: NOW };
-  const event = { ...TRANSACTION_EXAMPLE, transaction_id: id, event_id: `e-${id}`, ...times, ...change };
-  const value = Buffer.from(JSON.stringify(event));
-  return { topic: TOPICS.transactions.name, partition: id % 6, key: String(id), value, headers: {} };
-};
-
 const stageOf = (options: Partial<Parameters<typeof metricsStage>[0]> = {}) =>
   metricsStage({ broker, clock: systemClock, log: silentLog, dir, checkpointIntervalMs: 50, ...options });
 
-/** Runs until `done` (or a second has gone), then stops cleanly. */
-async function runUntil(done: () => boolean, stage = stageOf()) {
-  const stop = new AbortController();
-  const run = stage.run(stop.signal);
-  const ended = run.then(
-    () => true,
-    () => true,
-  );
-  const until = systemClock.now() + 1_000;
-  while (!done() && systemClock.now() < until) {
-    if (await Promise.race([ended, systemClock.sleep(5).then(() => false)])) break;
-  }
-  stop.abort();
-  await run;
-  return stage.health();
-}
-
-const written = (): readonly MetricValue[] =>
-  broker.records(TOPICS.metrics.name).map(({ value }) => JSON.parse(Buffer.from(value).toString()));
-/** Events in the newest version of the overall figure. */
-const counted = (): number => {
-  const values = written().filter(({ metric }) => metric === 'transactions');
-  return values.reduce((best, value) => (metricVersion(value) > metricVersion(best) ? value : best), {
-    events: 0,
-    state: 'open',
-  } as MetricValue).events;
-};
+const runUntil = (done: () => boolean, stage = stageOf()) => runStage(stage, done, 1_000);
+const written = () => writtenTo(broker);
+const counted = () => countedIn(broker);
 
 test('events become values, and a stopped stage goes on where it was', async () => {
   await broker.append([sale(1), sale(2)]);

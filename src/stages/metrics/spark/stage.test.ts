@@ -6,15 +6,13 @@ import test, { afterEach, beforeEach } from 'node:test';
 import { ModelQuery } from '../../../../test/support/golden/model-query.ts';
 import { type MemoryBroker, memoryBroker } from '../../../../test/support/memory-broker.ts';
 import { DEAD_LETTER_HEADERS } from '../../../contracts/dead-letter.ts';
-import { TRANSACTION_EXAMPLE, type TransactionEvent } from '../../../contracts/events/transaction.ts';
-import { type MetricValue, metricVersion } from '../../../contracts/metric-value.ts';
 import { SPARK_WINDOWS_TOPIC, TOPICS } from '../../../contracts/topics.ts';
 import { systemClock } from '../../../lib/clock.ts';
 import { UserError } from '../../../lib/errors.ts';
 import { silentLog } from '../../../lib/log.ts';
-import type { OutgoingRecord } from '../../../stores/broker/broker.ts';
 import { metricsStage } from '../embedded/stage.ts';
 import { readAccounting } from '../sqlite-checkpoint.ts';
+import { countedIn, NOW, runStage, sale, writtenTo } from '../testing/stage-runs.ts';
 import { sparkMetricsStage } from './stage.ts';
 
 let dir = '';
@@ -27,13 +25,6 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
-const NOW = systemClock.now();
-const sale = (id: number, change: Partial<TransactionEvent> = {}): OutgoingRecord => {
-  const times = { event_time: NOW, committed_at: NOW, captured_at: NOW };
-  const event = { ...TRANSACTION_EXAMPLE, transaction_id: id, event_id: `e-${id}`, ...times, ...change };
-  const value = Buffer.from(JSON.stringify(event));
-  return { topic: TOPICS.transactions.name, partition: id % 6, key: String(id), value, headers: {} };
-};
 const poison = { ...sale(6), value: Buffer.from('{"poison') };
 
 const stageOf = (options: Partial<Parameters<typeof sparkMetricsStage>[0]> = {}) =>
@@ -47,32 +38,9 @@ const stageOf = (options: Partial<Parameters<typeof sparkMetricsStage>[0]> = {})
     ...options,
   });
 
-/** Runs until `done` (or two seconds have gone), then stops cleanly. */
-async function runUntil(done: () => boolean, stage = stageOf()) {
-  const stop = new AbortController();
-  let hasEnded = false;
-  const run = stage.run(stop.signal).finally(() => {
-    hasEnded = true;
-  });
-  run.catch(() => {});
-  const until = systemClock.now() + 2_000;
-  while (!hasEnded && !done() && systemClock.now() < until) await systemClock.sleep(5);
-  stop.abort();
-  await run;
-  return stage.health();
-}
-
-const written = (): readonly MetricValue[] =>
-  broker.records(TOPICS.metrics.name).map(({ value }) => JSON.parse(Buffer.from(value).toString()));
-/** Events in the newest version of the overall figure. */
-const counted = (): number => {
-  const values = written().filter(({ metric }) => metric === 'transactions');
-  const newest = values.reduce<MetricValue | null>(
-    (best, value) => (best === null || metricVersion(value) > metricVersion(best) ? value : best),
-    null,
-  );
-  return newest?.events ?? 0;
-};
+const runUntil = (done: () => boolean, stage = stageOf()) => runStage(stage, done, 2_000);
+const written = () => writtenTo(broker);
+const counted = () => countedIn(broker);
 const entered = (): number => readAccounting(dir)?.windows.sales[0]?.entered ?? 0;
 const letters = () => broker.records(TOPICS.deadLetters.name);
 
