@@ -16,12 +16,12 @@ import {
   type QueryEvent,
   type Relation,
   readStream,
-  SparkConnectError,
   SparkSession,
   type StartOptions,
   sql,
   withWatermark,
 } from './connect.ts';
+import { faultOf } from './testing/fault-of.ts';
 
 const WAIT_MS_MAX = 60_000;
 const LOOK_MS = 200;
@@ -64,15 +64,6 @@ describe('the Spark Connect client', () => {
       await systemClock.sleep(LOOK_MS);
     }
   }
-
-  const faultOf = async (action: Promise<unknown>): Promise<SparkConnectError> => {
-    const error = await action.then(
-      () => assert.fail('it should have failed'),
-      (thrown: unknown) => thrown,
-    );
-    assert.ok(error instanceof SparkConnectError, String(error));
-    return error;
-  };
 
   /** Rows a window of one second: every kind of relation there is. */
   function windows(): Relation {

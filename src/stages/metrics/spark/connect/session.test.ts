@@ -4,10 +4,10 @@ import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { systemClock } from '../../../../lib/clock.ts';
 import { UserError } from '../../../../lib/errors.ts';
 import { isRetryable } from '../../../../lib/retry.ts';
-import { SparkConnectError } from './connect.ts';
 import type { AnalyzePlanRequest, ExecutePlanRequest } from './generated/spark-connect_pb.ts';
 import { bearer, type FakeHandlers, sparkFault } from './testing/fake-server.ts';
 import { answer, commands, fakeSessions, SESSION_ID, silent, version } from './testing/fake-session.ts';
+import { faultOf } from './testing/fault-of.ts';
 
 describe('a Spark session', () => {
   const sessions = fakeSessions();
@@ -18,15 +18,6 @@ describe('a Spark session', () => {
     commands(() => {
       throw error;
     });
-
-  const faultOf = async (action: Promise<unknown>): Promise<SparkConnectError> => {
-    const error = await action.then(
-      () => assert.fail('it should have failed'),
-      (thrown: unknown) => thrown,
-    );
-    assert.ok(error instanceof SparkConnectError, String(error));
-    return error;
-  };
 
   describe('calls', () => {
     test('carry the token, the session and the user, and then what the server called the session', async () => {
