@@ -1,6 +1,6 @@
-import type { LiveHistory } from '../../../contracts/live.ts';
+import type { LiveHistory, LiveHistoryHour } from '../../../contracts/live.ts';
 import type { Clock } from '../../../lib/clock.ts';
-import type { Warehouse } from '../../../stores/warehouse/warehouse.ts';
+import type { HistoryPoint, Warehouse } from '../../../stores/warehouse/warehouse.ts';
 
 export const HOUR_MS = 3_600_000;
 /** An answer serves everyone who asks the same within this time. */
@@ -15,6 +15,19 @@ export interface HistoryQuestion {
   readonly customerId: number | null;
 }
 export type History = (question: HistoryQuestion) => Promise<LiveHistory>;
+
+/** As the page is told of it. */
+export const liveHour = (point: HistoryPoint): LiveHistoryHour => ({
+  hour: point.hour,
+  currency: point.currency,
+  completed: point.completed,
+  gross_minor: point.grossMinor,
+  reversals: point.reversals,
+  reversals_minor: point.reversalsMinor,
+  pending: point.pending,
+  failed: point.failed,
+  refunded: point.refunded,
+});
 
 /**
  * Whole hours (UTC) up to `until` from the warehouse's rollups, the running one included. Whoever asks while an equal
@@ -36,17 +49,7 @@ export function historyReader(warehouse: HistoryWarehouse, clock: Clock): Histor
       from,
       to,
       customer_id: customerId,
-      hours: points.map((point) => ({
-        hour: point.hour,
-        currency: point.currency,
-        completed: point.completed,
-        gross_minor: point.grossMinor,
-        reversals: point.reversals,
-        reversals_minor: point.reversalsMinor,
-        pending: point.pending,
-        failed: point.failed,
-        refunded: point.refunded,
-      })),
+      hours: points.map(liveHour),
       activity: activity.map(({ hour, eventType, events }) => ({ hour, event_type: eventType, events })),
       totals: {
         events: totals.events,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LiveHistory } from '../../../contracts/live.ts';
+import { liveHour } from '../server/history.ts';
 import { shopHistory } from '../testing/fake-shop.ts';
 import { HOUR_MS } from './address.ts';
 import { comparedSlots, daySlots, heatOf, hourSlots, localDay, sumsOf } from './hours.ts';
@@ -26,17 +27,7 @@ function historyOf(hours: number, to = TO, firstEventAt = to - 1_000 * HOUR_MS):
       first_event_at: firstEventAt,
       last_event_at: NOW,
     },
-    hours: shopHistory(to - 1, hours, ['USD', 'EUR']).map((point) => ({
-      hour: point.hour,
-      currency: point.currency,
-      completed: point.completed,
-      gross_minor: point.grossMinor,
-      reversals: point.reversals,
-      reversals_minor: point.reversalsMinor,
-      pending: point.pending,
-      failed: point.failed,
-      refunded: point.refunded,
-    })),
+    hours: shopHistory(to - 1, hours, ['USD', 'EUR']).map(liveHour),
   };
 }
 const usd = (history: LiveHistory) => history.hours.filter(({ currency }) => currency === 'USD');
