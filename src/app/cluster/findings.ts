@@ -1,11 +1,10 @@
 // What is looked at before the servers are started.
-import { UserError } from '../../lib/errors.ts';
 import type { Finding } from '../../lib/finding.ts';
 import { cacheFolder } from '../../services/download.ts';
 import { portFault } from '../../services/free-ports.ts';
 import { findJava } from '../../services/java.ts';
 import { findBinaries } from '../../services/postgres/binaries.ts';
-import { memoryFindings, spaceFindings } from '../../services/resources.ts';
+import { faultFindings, memoryFindings, spaceFindings } from '../../services/resources.ts';
 import { sparkCacheBytes, sparkMemoryBytes } from '../../services/spark/findings.ts';
 import { whoListens } from './listener.ts';
 import type { ClusterPlaces } from './places.ts';
@@ -31,7 +30,8 @@ export async function clusterFindings(
   const cacheBytes = CACHE_BYTES_MIN + (spark.isWanted ? sparkCacheBytes() : 0);
   return [
     ...platformFindings(),
-    ...programFindings(),
+    ...faultFindings(() => findJava('Kafka')),
+    ...faultFindings(findBinaries),
     ...memoryFindings(memoryBytes, LESS_MEMORY),
     ...spaceFindings(dir, FREE_BYTES_MIN, '--data-dir'),
     ...spaceFindings(cacheFolder(), cacheBytes, 'XDG_CACHE_HOME'),
@@ -45,17 +45,6 @@ const platformFindings = (): Finding[] =>
   process.platform === 'win32'
     ? [error('the servers are started on Linux and macOS only', 'Use Docker: ops/README.md, or WSL.')]
     : [];
-
-const programFindings = (): Finding[] =>
-  [() => findJava('Kafka'), () => findBinaries()].flatMap((find) => {
-    try {
-      find();
-      return [];
-    } catch (fault) {
-      if (!(fault instanceof UserError)) throw fault;
-      return [error(fault.message, fault.remedy)];
-    }
-  });
 
 const OPTIONS_OF: Readonly<Record<ServerState['kind'], string>> = {
   kafka: '--kafka-brokers',

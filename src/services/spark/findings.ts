@@ -1,10 +1,9 @@
 // What is looked at before Spark is started.
-import { UserError } from '../../lib/errors.ts';
 import type { Finding } from '../../lib/finding.ts';
 import { cacheFolder } from '../download.ts';
 import { portFault } from '../free-ports.ts';
 import { findJava } from '../java.ts';
-import { memoryFindings, spaceFindings } from '../resources.ts';
+import { faultFindings, memoryFindings, spaceFindings } from '../resources.ts';
 import { ARCHIVE_BYTES, DOWNLOAD_BYTES, isInstalled } from './installation.ts';
 import { type SparkProcessState, sparkProcesses } from './processes.ts';
 import type { SparkPorts, SparkSizes } from './settings.ts';
@@ -24,40 +23,34 @@ const MB = 1 << 20;
 
 /** What hinders the start of what does not run yet: Java, memory, room on the disks, ports. */
 export async function sparkFindings(check: SparkCheck): Promise<readonly Finding[]> {
-  const { dataDir, ports, cacheDir = cacheFolder() } = check;
-  const missing = sparkProcesses(dataDir, ports).filter(({ pid }) => pid === null);
+  const { dataDir, ports, sizes, cacheDir = cacheFolder() } = check;
+  const missing = missingProcesses(dataDir, ports);
   if (missing.length === 0) return [];
   return [
-    ...javaFindings(),
-    ...memoryFindings(sparkMemoryBytes(check), 'count without Spark: --metrics-engine embedded'),
+    ...faultFindings(() => findJava('Spark')),
+    ...memoryFindings(memoryBytes(missing, sizes), 'count without Spark: --metrics-engine embedded'),
     ...spaceFindings(dataDir, FREE_BYTES_MIN, '--data-dir'),
     ...spaceFindings(cacheDir, sparkCacheBytes(cacheDir), 'XDG_CACHE_HOME'),
     ...(await Promise.all(missing.map((one) => portFindings(one)))).flat(),
   ];
 }
 
+const missingProcesses = (dataDir: string, ports: SparkPorts): readonly SparkProcessState[] =>
+  sparkProcesses(dataDir, ports).filter(({ pid }) => pid === null);
+
 /** What the processes take that do not run yet, executors included. */
-export function sparkMemoryBytes({ dataDir, ports, sizes }: Omit<SparkCheck, 'cacheDir'>): number {
+export const sparkMemoryBytes = ({ dataDir, ports, sizes }: Omit<SparkCheck, 'cacheDir'>): number =>
+  memoryBytes(missingProcesses(dataDir, ports), sizes);
+
+function memoryBytes(processes: readonly SparkProcessState[], sizes: SparkSizes): number {
   const { daemonMb, driverMb, executorMb } = sizes;
   const heapMb = { master: daemonMb, worker: daemonMb + executorMb, connect: driverMb };
-  return sparkProcesses(dataDir, ports)
-    .filter(({ pid }) => pid === null)
-    .reduce((sum, { kind }) => sum + heapMb[kind] * MB * HEAP_SHARE, 0);
+  return processes.reduce((sum, { kind }) => sum + heapMb[kind] * MB * HEAP_SHARE, 0);
 }
 
 /** Room that a download needs; 0 when there is none to be made. */
 export const sparkCacheBytes = (cacheDir = cacheFolder()): number =>
   isInstalled(cacheDir) ? 0 : DOWNLOAD_BYTES + ARCHIVE_BYTES;
-
-function javaFindings(): Finding[] {
-  try {
-    findJava('Spark');
-    return [];
-  } catch (fault) {
-    if (!(fault instanceof UserError)) throw fault;
-    return [{ severity: 'error', what: fault.message, remedy: fault.remedy }];
-  }
-}
 
 /** Ports of a process that others use, as `faultOf` finds them. */
 export async function portFindings(
