@@ -9,6 +9,7 @@ import { silentLog } from '../../lib/log.ts';
 import { isRetryable } from '../../lib/retry.ts';
 import type { ChangeFeed } from './changes.ts';
 import { dropFeed } from './drop-feed.ts';
+import { FeedOwnership } from './feed-ownership.ts';
 import { logicalFeed } from './logical-feed.ts';
 import { pollingFeed } from './polling-feed.ts';
 import { ensureShopSchema } from './schema.ts';
@@ -49,6 +50,13 @@ async function firstChange(feed: ChangeFeed, signal: AbortSignal): Promise<strin
   return 'ended';
 }
 
+const endOwnersSession = (url: string) =>
+  postgres.sql(
+    url,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE application_name = 'instashop capture owner' AND datname = current_database()`,
+  );
+
 for (const mode of ['logical', 'polling'] as const) {
   test(`${mode}: a second capture waits, and goes on when the first one lets go`, async (t) => {
     const { first, second, url, stop } = await setUp(t, mode);
@@ -73,14 +81,8 @@ for (const mode of ['logical', 'polling'] as const) {
     })();
     reading.catch(() => {});
     await systemClock.sleep(200);
-    await postgres.sql(
-      url,
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE application_name = 'instashop capture owner' AND datname = current_database()`,
-    );
-    // The second: it was just asking for changes in that session.
-    const said = /another capture|terminating connection/;
-    await assert.rejects(reading, (error) => isRetryable(error) && said.test(String(error)));
+    await endOwnersSession(url);
+    await assert.rejects(reading, (error) => isRetryable(error) && /another capture/.test(String(error)));
     await second.acquire(stop.signal, () => {});
     assert.equal(await firstChange(second, stop.signal), 'one');
   });
@@ -107,6 +109,21 @@ for (const mode of ['logical', 'polling'] as const) {
     assert.ok(tookMs < 10_000, `${tookMs} ms`);
   });
 }
+
+test('an owner whose session the server ends in the middle of a question is told the same', async (t) => {
+  const url = await postgres.database();
+  const ownership = new FeedOwnership({ url, database: 'crm_db', clock: systemClock });
+  t.after(() => ownership.release());
+  await ownership.acquire(t.signal, () => assert.fail('nobody else has it'));
+  const asked = assert.rejects(
+    ownership.query('SELECT pg_sleep(20)'),
+    (error) => isRetryable(error) && /another capture/.test(String(error)),
+  );
+  await systemClock.sleep(100);
+  await endOwnersSession(url);
+  await asked;
+  assert.ok(ownership.lost.aborted);
+});
 
 /** A process that owns the feed and reads it. */
 async function ownerProcess(t: TestContext, mode: string, url: string): Promise<ChildProcess> {

@@ -14,6 +14,8 @@ const PING_EVERY_MS = 1_000;
 const SILENT_MS_MAX = 5_000;
 /** and an answer that takes longer is none. */
 const ANSWER_MS_MAX = 4_000;
+/** The server's last words to a session that it ends: for its silence, at a stop, or because somebody wants it so. */
+const ENDED_SQLSTATE = /^(25P03|57P0[1-5])$/;
 
 export interface FeedOwnershipOptions {
   readonly url: string;
@@ -101,11 +103,21 @@ export class FeedOwnership {
     throw Object.assign(new Error(message), { retryable: true });
   }
 
-  /** The session that holds the lock: what is written over it is written by the owner or not at all. */
-  get session(): pg.ClientBase {
+  /**
+   * Over the session that holds the lock: what is written so is written by the owner or not at all. Rejects as
+   * `verify` does when the session is gone.
+   */
+  async query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<pg.QueryResult<R>> {
     this.verify();
     if (this.#client === null) throw new Error('the feed is read by its owner alone: acquire it first');
-    return this.#client;
+    try {
+      return await this.#client.query<R>(sql, values);
+    } catch (error) {
+      // Whoever waits for an answer hears of the end before the session itself does.
+      if (ENDED_SQLSTATE.test(String((error as pg.DatabaseError).code))) this.#lost.abort();
+      this.verify();
+      throw error;
+    }
   }
 
   /** Lets others have it. */

@@ -60,7 +60,7 @@ export function pollingFeed(options: PollingFeedOptions): ChangeFeed {
       const client = await connected(url);
       try {
         await ensureChangeTable(client, database);
-        if (memory === null) return await begin(ownership.session);
+        if (memory === null) return await begin();
         await verifyCuts(client, database, memory);
         return null;
       } finally {
@@ -73,7 +73,7 @@ export function pollingFeed(options: PollingFeedOptions): ChangeFeed {
         const cuts = await client.query<{ cut: string }>('SELECT cut FROM instashop_cut ORDER BY cut');
         let [from, ...waiting] = cuts.rows.map(({ cut }) => BigInt(cut)) as [bigint, ...bigint[]];
         while (!signal.aborted) {
-          const to = waiting.shift() ?? (await newCut(ownership.session, from));
+          const to = waiting.shift() ?? (await newCut(ownership, from));
           if (to === null) {
             await clock.sleep(options.intervalMs, signal);
             continue;
@@ -106,21 +106,21 @@ export function pollingFeed(options: PollingFeedOptions): ChangeFeed {
     },
   };
 
-  async function begin(session: pg.ClientBase): Promise<ShopSnapshot> {
-    await session.query(
+  async function begin(): Promise<ShopSnapshot> {
+    await ownership.query(
       `BEGIN ISOLATION LEVEL REPEATABLE READ;
        DELETE FROM instashop_cut;
        DELETE FROM instashop_begin;
        INSERT INTO instashop_begin VALUES (pg_current_snapshot());
        INSERT INTO instashop_cut VALUES (pg_snapshot_xmin(pg_current_snapshot())::text::bigint)`,
     );
-    const { rows } = await session.query<{ xmin: string; name: string }>(
+    const { rows } = await ownership.query<{ xmin: string; name: string }>(
       'SELECT cut AS xmin, pg_export_snapshot() AS name FROM instashop_cut',
     );
     const { xmin, name } = rows[0]!;
     const commit = BigInt(xmin);
     const snapshot = await tableSnapshot({ url, database, clock, commit, ackTo: commit, snapshot: name });
-    await session.query('COMMIT');
+    await ownership.query('COMMIT');
     log.info('polling begins', { database, cut: xmin });
     return snapshot;
   }
@@ -154,15 +154,15 @@ async function verifyCuts(client: pg.ClientBase, database: ShopDatabase, memory:
  * A new cut, durable before anything below it is delivered, and made by the owner alone: the cuts of others would
  * divide what comes again in another way. null when no transaction ended since the last one.
  */
-async function newCut(client: pg.ClientBase, from: bigint): Promise<bigint | null> {
-  const { rows } = await client.query<{ oldest: string; some: boolean }>(
+async function newCut(ownership: FeedOwnership, from: bigint): Promise<bigint | null> {
+  const { rows } = await ownership.query<{ oldest: string; some: boolean }>(
     `SELECT oldest, EXISTS (SELECT FROM instashop_change WHERE xid >= $1::text::xid8 AND xid < oldest::xid8) AS some
        FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS oldest) now`,
     [String(from)],
   );
   const { oldest, some } = rows[0]!;
   if (!some || BigInt(oldest) <= from) return null;
-  await client.query('INSERT INTO instashop_cut VALUES ($1)', [oldest]);
+  await ownership.query('INSERT INTO instashop_cut VALUES ($1)', [oldest]);
   return BigInt(oldest);
 }
 
