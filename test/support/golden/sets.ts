@@ -8,7 +8,7 @@ export const START = Date.UTC(2026, 10, 24, 23, 30);
 const HOUR = 3_600_000;
 
 /** Events in the order of the log, one activity every `stepMs`. */
-function traffic(seed: string, activities: number, stepMs: number): Line[] {
+export function traffic(seed: string, activities: number, stepMs: number): Line[] {
   const shop = makeShop(seed);
   const random = seededRandom(`${seed}/traffic`);
   return Array.from({ length: activities }, (_, i) => {
@@ -23,7 +23,20 @@ const dated = (line: Line, by: (event: Line['event']) => Partial<Line['event']>)
   event: { ...line.event, ...by(line.event) },
 });
 
-const older = (line: Line, byMs: number): Line =>
+/** One event in five comes up to `msMax` after its place. */
+export function shuffled(lines: readonly Line[], seed: string, msMax: number): readonly Line[] {
+  const random = seededRandom(seed);
+  return lines
+    .map((line) => {
+      const delay = random.next() < 0.2 ? random.int(0, msMax) : 0;
+      return { line, at: (line.event['event_time'] as number) + delay };
+    })
+    .sort((a, b) => a.at - b.at)
+    .map(({ line }) => line);
+}
+
+/** The event as if it had happened so long before. */
+export const older = (line: Line, byMs: number): Line =>
   dated(line, (event) => {
     const event_time = (event['event_time'] as number) - byMs;
     return { event_time, timestamp: new Date(event_time).toISOString() };
@@ -31,16 +44,7 @@ const older = (line: Line, byMs: number): Line =>
 
 export const GOLDEN_SETS: Readonly<Record<string, () => readonly Line[]>> = {
   straight: () => traffic('straight', 90, 2_000),
-  shuffled: () => {
-    const random = seededRandom('shuffled/order');
-    return traffic('shuffled', 100, 3_000)
-      .map((line) => {
-        const delay = random.next() < 0.2 ? random.int(0, 60_000) : 0;
-        return { line, at: (line.event['event_time'] as number) + delay };
-      })
-      .sort((a, b) => a.at - b.at)
-      .map(({ line }) => line);
-  },
+  shuffled: () => shuffled(traffic('shuffled', 100, 3_000), 'shuffled/order', 60_000),
   /** 45 min of traffic; every tenth event 30 min late, and at the end some 2 h late. */
   late: () => {
     const lines = traffic('late', 110, 25_000);
