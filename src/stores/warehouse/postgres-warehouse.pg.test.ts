@@ -35,7 +35,7 @@ test('migrating twice and at the same time changes nothing', async () => {
   );
   assert.deepEqual(
     applied.map(({ name }) => name),
-    ['001-events.sql', '002-rollups.sql'],
+    ['001-events.sql', '002-rollups.sql', '003-people.sql'],
   );
   for (const each of warehouses) await each.close();
 });

@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { createDays, DAY_MS, dayOf, dropDays, hasOwnPartition } from './days.ts';
 import { loadBatch } from './load.ts';
 import { migrate } from './migrate.ts';
+import { people, productViews } from './people.ts';
 import { accounting, activity, history, totals } from './queries.ts';
 import type { LoadRecord, Warehouse } from './warehouse.ts';
 
@@ -78,6 +79,9 @@ export function postgresWarehouse({ url, clock, retentionDays = 400 }: PostgresW
     history: (fromMs, toMs, customerId) => history(pool, fromMs, toMs, customerId),
     activity: (fromMs, toMs) => activity(pool, fromMs, toMs),
     totals: () => totals(pool),
+    people: (fromMs, toMs, customerId) => withClient((client) => people(client, fromMs, toMs, customerId)),
+    productViews: (fromMs, toMs, max, customerId) =>
+      withClient((client) => productViews(client, fromMs, toMs, max, customerId)),
     accounting: () => accounting(pool),
     close: () => pool.end(),
   };

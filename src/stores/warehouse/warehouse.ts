@@ -67,6 +67,44 @@ export interface WarehouseTotals {
   readonly lastEventAt: number | null;
 }
 
+/** A cart is abandoned when its session did nothing for so long after it. */
+export const ABANDONED_AFTER_MS = 30 * 60_000;
+/** Sessions that were seen again so long after a range are no longer looked for in it: what bounds the search. */
+export const SESSION_MS_MAX = 86_400_000;
+
+/** Money of the sessions of one currency; those that had several are 'mixed'. */
+export interface PeopleMoney {
+  readonly currency: string;
+  /** Of those with a cart: its value after its last change. */
+  readonly cartMinor: number;
+  readonly checkoutMinor: number;
+  /** Completed sales as amended, before refunds. */
+  readonly boughtMinor: number;
+  readonly abandoned: number;
+  readonly abandonedMinor: number;
+}
+
+/** People of a range: each session and buyer once, so ranges cannot be added. */
+export interface People {
+  /** Sessions in their time, from the first to the last event, whatever the currency. */
+  readonly sessions: number;
+  /** Of these, those that had looked at a product, put one into a cart, checked out, completed a sale by the end. */
+  readonly viewed: number;
+  readonly carted: number;
+  readonly checkedOut: number;
+  readonly bought: number;
+  /** Sessions that had done both a step and the one before it. */
+  readonly cartedOfViewed: number;
+  readonly checkedOutOfCarted: number;
+  readonly boughtOfCheckedOut: number;
+  readonly money: readonly PeopleMoney[];
+  /** Completed sales that name no session: they are in no step. */
+  readonly sessionlessSales: number;
+  /** Different buyers of completed sales; and of these, those who never bought before (of this merchant, if any). */
+  readonly buyers: number;
+  readonly newBuyers: number;
+}
+
 /** Signed ledger sums of what is loaded: entries minus what was taken back. Sale's day, not the change's. */
 export interface LedgerRow {
   /** `transaction` or `transaction_item`. */
@@ -107,6 +145,18 @@ export interface Warehouse {
     toMs: number,
   ): Promise<readonly { hour: number; eventType: string; events: number }[]>;
   totals(): Promise<WarehouseTotals>;
+  /**
+   * Exact figures of [fromMs, toMs), one merchant's when customerId is given; what happened later may change them (a
+   * cart that is taken up again is no longer abandoned). Rejects when it takes over 15 s.
+   */
+  people(fromMs: number, toMs: number, customerId?: number): Promise<People>;
+  /** Looks at a product in [fromMs, toMs), the most looked at first, at most `max`; ties by product id. */
+  productViews(
+    fromMs: number,
+    toMs: number,
+    max: number,
+    customerId?: number,
+  ): Promise<readonly { readonly productId: number; readonly views: number }[]>;
   /** Ledger and per-topic row counts and the offsets they belong to, read in one snapshot: for the accounting. */
   accounting(): Promise<{
     readonly ledger: readonly LedgerRow[];
