@@ -222,6 +222,15 @@ export const OPTIONS = {
     usual: DASHBOARD_PORT,
     description: 'Where the page is served. 0: any free port.',
   }),
+  reconcile: integer({
+    default: 15,
+    min: 0,
+    max: 10_080,
+    unit: 'minutes',
+    description:
+      'How often the page has shop, log, warehouse and windows compared; less often where that takes long. ' +
+      '0: only when somebody asks.',
+  }),
   dashboardHost: text({
     default: '127.0.0.1',
     unit: 'address',

@@ -8,7 +8,9 @@ import { enrichment } from '../stages/enrichment/enrichment.ts';
 import { GENERATOR_DEFAULTS, generator } from '../stages/generator/generator.ts';
 import { loader } from '../stages/loader/loader.ts';
 import { publisher } from '../stages/publisher/publisher.ts';
-import type { Options } from './options.ts';
+import { operations } from './operations.ts';
+import { environmentOf } from './option.ts';
+import { OPTIONS, type Options } from './options.ts';
 import type { Platform } from './platform.ts';
 import { dashboardPort } from './ports.ts';
 import { STAGE_NAMES, type StageName } from './stage-names.ts';
@@ -75,6 +77,8 @@ const page = async (p: Platform) => ({
   version: VERSION,
   profile: p.options.profile,
   expectedStages: wantedStages(p.options),
+  operations: operations(environmentOf(OPTIONS, p.options), p.clock),
+  reconcileMs: p.options.reconcile * 60_000,
 });
 
 /** The built page. */

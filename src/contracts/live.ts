@@ -6,6 +6,8 @@ export const API = {
   stream: '/api/v1/stream',
   history: '/api/v1/history',
   health: '/api/v1/health',
+  reconciliation: '/api/v1/reconciliation',
+  replay: '/api/v1/dead-letters/replay',
 } as const;
 
 /** Length of a window (contracts/metrics.ts). */

@@ -13,6 +13,7 @@ import { type HistoryWarehouse, historyReader } from './history.ts';
 import { COMMON_METRICS, type LiveModel, liveModel, WIDE_METRICS } from './live-model.ts';
 import { DEFAULT_SCOPE } from './live-scope.ts';
 import { prometheus } from './prometheus.ts';
+import { type Operations, type Reconciler, reconciler } from './reconciliation.ts';
 import { registerRoutes } from './routes.ts';
 import { type SseHub, sseHub } from './sse-hub.ts';
 import { serveStatic } from './static-files.ts';
@@ -44,6 +45,10 @@ export interface DashboardOptions {
   /** Stages without which the system is not well. */
   readonly expectedStages?: readonly string[];
   readonly clientsMax?: number;
+  /** What an operator can have done; without, the page says that it cannot be done from there. */
+  readonly operations?: Operations;
+  /** How often shop, log, warehouse and windows are compared; 0 (default): when asked for. */
+  readonly reconcileMs?: number;
 }
 
 export interface Dashboard extends Stage {
@@ -121,7 +126,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
   let address: string | null = null;
   let viewers = (): number => 0;
 
-  const build = (model: LiveModel, hub: SseHub): FastifyInstance => {
+  const build = (model: LiveModel, hub: SseHub, reconciling: Reconciler): FastifyInstance => {
     const server = Fastify({ forceCloseConnections: true, logger: false, bodyLimit: 1024 });
     const problems = () => judge(model.stages(), expectedStages, clock.now(), model.stateSince);
     const snapshot = (scope: LiveScope): LiveSnapshot => ({
@@ -143,6 +148,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       health,
       hub,
       history: historyReader(options.warehouse, clock),
+      reconciler: reconciling,
       registry: prometheus({
         instances: model.instances,
         problems: () => problems().length,
@@ -194,7 +200,9 @@ export function dashboard(options: DashboardOptions): Dashboard {
       const clients = options.clientsMax === undefined ? {} : { clientsMax: options.clientsMax };
       const hub = sseHub({ model, clock, about, ...clients });
       viewers = () => hub.counts.clients;
-      const server = build(model, hub);
+      const { operations = null, reconcileMs: everyMs = 0 } = options;
+      const reconciling = reconciler({ operations, everyMs, clock, log });
+      const server = build(model, hub, reconciling);
       await serveStatic(server, options.webDir);
       await listen(server, options.host, options.port);
       const { port } = server.server.address() as AddressInfo;
@@ -210,7 +218,12 @@ export function dashboard(options: DashboardOptions): Dashboard {
       const ended = new AbortController();
       const until = AbortSignal.any([signal, ended.signal]);
       try {
-        await Promise.all([heartbeats(hub, until), reloads(model, hub, until), reranks(model, hub, until)]);
+        await Promise.all([
+          heartbeats(hub, until),
+          reloads(model, hub, until),
+          reranks(model, hub, until),
+          reconciling.run(until),
+        ]);
       } catch (error) {
         // The signal ends a retry by throwing its last fault: that is a clean stop.
         if (!(signal.aborted && isRetryable(error))) throw error;

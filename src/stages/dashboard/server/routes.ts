@@ -10,6 +10,7 @@ import {
 } from '../../../contracts/live.ts';
 import { type History, type HistoryQuestion, HOUR_MS } from './history.ts';
 import { scopeOf } from './live-scope.ts';
+import type { Reconciler } from './reconciliation.ts';
 import type { SseHub } from './sse-hub.ts';
 import { PAGE_CSP } from './static-files.ts';
 
@@ -17,6 +18,7 @@ export interface Routes {
   readonly snapshot: (scope: LiveScope) => LiveSnapshot;
   readonly health: () => LiveHealth;
   readonly history: History;
+  readonly reconciler: Pick<Reconciler, 'current' | 'request' | 'replay'>;
   readonly hub: Pick<SseHub, 'connect'>;
   readonly registry: Registry;
   /** A request failed for a reason that is not the caller's. */
@@ -109,6 +111,27 @@ function registerApi(server: FastifyInstance, routes: Routes): void {
   });
 }
 
+/** What is compared, and what an operator can have done. */
+function registerOperations(server: FastifyInstance, { reconciler, failed }: Routes): void {
+  server.get(API.reconciliation, (_request, reply) =>
+    reply.header('cache-control', 'no-store').send(reconciler.current()),
+  );
+
+  server.post(API.reconciliation, (_request, reply) => {
+    const isNew = reconciler.request();
+    return reply.code(isNew ? 202 : 200).send(reconciler.current());
+  });
+
+  server.post(API.replay, async (_request, reply) => {
+    try {
+      return await reconciler.replay();
+    } catch (error) {
+      failed(API.replay, error as Error);
+      return reply.code(503).send(fault('not_replayed', (error as Error).message));
+    }
+  });
+}
+
 /** Registers every route but the page's own files. */
 export function registerRoutes(server: FastifyInstance, routes: Routes): void {
   server.addHook('onRequest', async (_request, reply) => {
@@ -126,4 +149,5 @@ export function registerRoutes(server: FastifyInstance, routes: Routes): void {
     return reply.code(status).send(fault('internal', 'The dashboard failed to answer; its log says why.'));
   });
   registerApi(server, routes);
+  registerOperations(server, routes);
 }

@@ -1,6 +1,7 @@
 // A shop that never was: the same figures for the same seed, shaped like what the metrics stage writes.
 import type { MetricValue } from '../../../contracts/metric-value.ts';
 import { WATERMARK_DELAY_MS, WINDOW_MS } from '../../../contracts/metrics.ts';
+import type { LiveReport } from '../../../contracts/reconciliation.ts';
 import type { StageHealth } from '../../../contracts/stage-health.ts';
 import { type Random, seededRandom } from '../../../lib/random.ts';
 import type { HistoryPoint } from '../../../stores/warehouse/warehouse.ts';
@@ -236,4 +237,36 @@ export function shopHistory(nowMs: number, hours: number, currencies = ['USD']):
         };
       }),
   );
+}
+
+/** A comparison of all places in which nothing differs; `lost`: so many sales that the warehouse does not have. */
+export function fakeReport(at: number, lost = 0): LiveReport {
+  const row = (what: string, left: string, right: string, rows: number, minor: number, gone = 0) => ({
+    what,
+    left,
+    right,
+    verdict: gone === 0 ? ('agree' as const) : ('differ' as const),
+    left_rows: rows,
+    right_rows: rows - gone,
+    left_minor: minor,
+    right_minor: minor - gone * 4_950,
+    differing: gone === 0 ? 0 : 1,
+    notes: [],
+  });
+  return {
+    verdict: lost === 0 ? 'agree' : 'differ',
+    at,
+    took_ms: 1_900,
+    comparisons: [
+      row('sales', 'shop', 'log', 20_412, 101_039_400),
+      row('items', 'shop', 'log', 45_630, 101_039_400),
+      row('visits', 'shop', 'log', 8_747, 0),
+      row('sales', 'log', 'warehouse', 20_412, 101_039_400, lost),
+      row('sales', 'log', 'windows', 20_412, 101_039_400),
+    ],
+    changes: 119_803,
+    repeats: 0,
+    dead_letters: { 'loader unreadable': 3, 'capture too_large': 1 },
+    notes: [],
+  };
 }

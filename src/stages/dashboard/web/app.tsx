@@ -4,6 +4,7 @@ import { Lists } from './components/lists.tsx';
 import { Now } from './components/now.tsx';
 import { Period } from './components/period.tsx';
 import { Quality } from './components/quality.tsx';
+import { Reconciliation } from './components/reconciliation.tsx';
 import { Stages } from './components/stages.tsx';
 import { Stats } from './components/stats.tsx';
 import { texts } from './settings.ts';
@@ -61,6 +62,7 @@ export function App() {
             <Quality />
           </div>
         )}
+        {isThere && <Reconciliation />}
       </main>
       <footer>{t.footer(zone, version.value ?? '–')}</footer>
     </>

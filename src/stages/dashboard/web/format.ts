@@ -20,6 +20,8 @@ export interface Formats {
   /** With its sign. */
   change(ratio: number): string;
   tenths(value: number): string;
+  /** With its sign, or a bare zero. */
+  difference(value: number, digits: number): string;
   /** Bounds of a window. */
   bounds(start: number, end: number): string;
 }
@@ -73,6 +75,13 @@ export function formatsOf(language: Language): Formats {
   const weekday = time({ weekday: 'short', timeZone: 'UTC' });
   const percent = number({ style: 'percent', maximumFractionDigits: 1 });
   const change = number({ style: 'percent', maximumFractionDigits: 1, signDisplay: 'exceptZero' });
+  const difference = memo((digits) =>
+    number({
+      minimumFractionDigits: Number(digits),
+      maximumFractionDigits: Number(digits),
+      signDisplay: 'exceptZero',
+    }),
+  );
   const tenths = number({ minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const seconds = (ms: number): string => {
     if (ms <= 9_900) return `${tenths.format(Math.max(1, Math.ceil(ms / 100)) / 10)} s`;
@@ -101,6 +110,7 @@ export function formatsOf(language: Language): Formats {
     weekday: (index) => weekday.format(MONDAY_MS + index * 86_400_000),
     percent: (ratio) => percent.format(ratio),
     change: (ratio) => change.format(ratio),
+    difference: (value, digits) => difference(String(digits)).format(value),
     tenths: (value) => tenths.format(value),
     dateTime: (ms) => dateTime.format(ms),
     bounds: (start, end) => `${clock.format(start)} – ${clock.format(end)}`,

@@ -3,6 +3,7 @@ import { batch, computed, effect, signal } from '@preact/signals';
 import { scopeQuery } from '../../../contracts/live.ts';
 import { liveScope } from './address.ts';
 import { changed, fromSnapshot, type Model } from './model.ts';
+import { followReconciliation } from './reconciliation.ts';
 import { address, chosenCurrency, chosenTheme, language, setAddress, texts } from './settings.ts';
 import { type Connection, openStream } from './stream.ts';
 import { currenciesOf, isBehind, viewOf } from './view.ts';
@@ -154,6 +155,7 @@ export function start(): void {
   });
   openLive();
   followWarehouse(serverNow);
+  followReconciliation();
   setInterval(() => {
     if (document.hidden) return;
     if (paused.value) {

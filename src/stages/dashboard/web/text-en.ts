@@ -216,6 +216,45 @@ export const en = {
   deadHelp: 'refused with a reason; can be replayed',
   quality: 'Late and refused events',
   qualityNote: 'Since the stages started',
+  reconciliation: 'Does everything agree?',
+  reconciliationTable: 'Table of what was compared',
+  reconcileNow: 'Compare now',
+  reconciling: 'Comparing …',
+  comparedAt: (age: string) => `as of ${age} ago`,
+  notReconciled: (why: string) => `It could not be compared: ${why}`,
+  notHere: 'This server may not read all places: `instashop status --verify` tells it.',
+  what: 'What',
+  between: 'Between',
+  rows: 'Rows',
+  rowsDiffer: 'Difference',
+  moneyDiffers: 'In money',
+  verdict: 'Verdict',
+  verdicts: {
+    agree: 'agrees',
+    differ: 'differs',
+    'not compared': 'not compared',
+    running: 'being compared',
+    unknown: 'not compared yet',
+  },
+  compared: {
+    sales: 'Sales',
+    items: 'Items',
+    visits: 'Visits',
+    events: 'Events',
+    behavior: 'Behaviour',
+    records: 'Records',
+  } as Readonly<Record<string, string>>,
+  places: { shop: 'shop', log: 'log', warehouse: 'warehouse', windows: 'windows' } as Readonly<
+    Record<string, string>
+  >,
+  eachOnce: (changes: string) => `${changes} changes in the log, each once.`,
+  repeats: (repeats: string, changes: string) =>
+    `${repeats} of ${changes} changes stand in the log more than once.`,
+  noDeadLetters: 'None wait: nothing was refused.',
+  replay: 'Send them again',
+  replaying: 'Sending …',
+  replayed: (again: string, before: string, never: string) =>
+    `${again} sent again, ${before} sent before, ${never} cannot be helped so.`,
   footer: (zone: string, version: string) =>
     `Times in ${zone}. Windows go by event time. Version ${version}.`,
   define: {
@@ -250,6 +289,9 @@ export const en = {
       'Searches by term. Without result are those whose result count is 0; the share is of all searches.',
     hourRevenue: 'Entries into “completed” by the hour in which they happened, from the warehouse’s rollups.',
     hourOrders: 'Sales that became completed, by the hour in which they did.',
+    reconciliation:
+      'Rows, money and contents of the shop’s databases, the log, the warehouse and the windows, compared at one exact ' +
+      'cut while everything runs: the same as `instashop status --verify`. Money of all currencies together.',
     heat:
       'Mean revenue of one hour, by weekday and hour of your time zone, over the last four weeks. Hours without a ' +
       'sale count as zero, hours before the first event do not count.',

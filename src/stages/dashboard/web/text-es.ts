@@ -224,6 +224,42 @@ export const es: Texts = {
   deadHelp: 'rechazados con su motivo; se pueden repetir',
   quality: 'Eventos tardíos y rechazados',
   qualityNote: 'Desde que arrancaron las etapas',
+  reconciliation: '¿Cuadra todo?',
+  reconciliationTable: 'Tabla de lo comparado',
+  reconcileNow: 'Comparar ahora',
+  reconciling: 'Comparando…',
+  comparedAt: (age) => `hace ${age}`,
+  notReconciled: (why) => `No se pudo comparar: ${why}`,
+  notHere: 'Este servidor no puede leer todos los sitios: lo dice `instashop status --verify`.',
+  what: 'Qué',
+  between: 'Entre',
+  rows: 'Filas',
+  rowsDiffer: 'Diferencia',
+  moneyDiffers: 'En dinero',
+  verdict: 'Veredicto',
+  verdicts: {
+    agree: 'cuadra',
+    differ: 'no cuadra',
+    'not compared': 'sin comparar',
+    running: 'comparándose',
+    unknown: 'aún sin comparar',
+  },
+  compared: {
+    sales: 'Ventas',
+    items: 'Artículos',
+    visits: 'Visitas',
+    events: 'Eventos',
+    behavior: 'Comportamiento',
+    records: 'Registros',
+  },
+  places: { shop: 'tienda', log: 'registro', warehouse: 'almacén', windows: 'ventanas' },
+  eachOnce: (changes) => `${changes} cambios en el registro, cada uno una vez.`,
+  repeats: (repeats, changes) => `${repeats} de ${changes} cambios están en el registro más de una vez.`,
+  noDeadLetters: 'Ninguno en espera: nada se ha rechazado.',
+  replay: 'Enviarlos de nuevo',
+  replaying: 'Enviando…',
+  replayed: (again, before, never) =>
+    `${again} enviados de nuevo, ${before} ya enviados, ${never} no se arreglan así.`,
   footer: (zone, version) => `Horas en ${zone}. Las ventanas van por la hora del evento. Versión ${version}.`,
   define: {
     revenue:
@@ -258,6 +294,9 @@ export const es: Texts = {
       'Búsquedas por término. Sin resultado: las que hallaron 0; el porcentaje es de todas las búsquedas.',
     hourRevenue: 'Entradas en «completada» según la hora en que ocurrieron, de los resúmenes del almacén.',
     hourOrders: 'Ventas que se completaron, según la hora en que lo hicieron.',
+    reconciliation:
+      'Filas, dinero y contenido de las bases de la tienda, el registro, el almacén y las ventanas, comparados en un ' +
+      'corte exacto con todo en marcha: lo mismo que `instashop status --verify`. El dinero suma todas las monedas.',
     heat:
       'Ingresos medios de una hora, por día de la semana y hora de su zona, en las últimas cuatro semanas. Las horas ' +
       'sin ventas cuentan como cero; las anteriores al primer evento no cuentan.',
