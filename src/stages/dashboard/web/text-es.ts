@@ -228,7 +228,7 @@ export const es: Texts = {
   reconciliationTable: 'Tabla de lo comparado',
   reconcileNow: 'Comparar ahora',
   reconciling: 'Comparando…',
-  comparedAt: (age) => `hace ${age}`,
+  comparedAt: (age) => `según se vio hace ${age}`,
   notReconciled: (why) => `No se pudo comparar: ${why}`,
   notHere: 'Este servidor no puede leer todos los sitios: lo dice `instashop status --verify`.',
   what: 'Qué',
