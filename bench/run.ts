@@ -9,6 +9,7 @@ const BENCHES = {
   log: async () => (await import('./log.ts')).bench(),
   capture: async () => (await import('./capture.ts')).bench(),
   loader: async () => (await import('./loader.ts')).bench(),
+  people: async () => (await import('./people.ts')).bench(),
   engine: async () => (await import('./engine.ts')).bench(),
   finisher: async () => (await import('./finisher.ts')).bench(),
   kafka: async () => (await import('./kafka.ts')).bench(),
