@@ -5,6 +5,7 @@ export const API = {
   snapshot: '/api/v1/snapshot',
   stream: '/api/v1/stream',
   history: '/api/v1/history',
+  people: '/api/v1/people',
   health: '/api/v1/health',
   reconciliation: '/api/v1/reconciliation',
   replay: '/api/v1/dead-letters/replay',
@@ -191,6 +192,13 @@ export interface LiveSnapshot extends LiveChange {
 export interface LiveHeartbeat {
   readonly server_time: number;
 }
+
+/** A shop whose clock is further from ours than this runs on a simulated clock. */
+const SIMULATED_MS = 600_000;
+
+/** Whether event time is not our time. */
+export const isSimulated = (newestEventTime: number, newestCommittedAt: number): boolean =>
+  Math.abs(newestCommittedAt - newestEventTime) > SIMULATED_MS;
 
 /** Key of a value: what a later message with the same key replaces. */
 export const liveKey = (value: Pick<LiveValue, 'metric' | 'group' | 'window_start'>): string =>

@@ -340,7 +340,13 @@ const SESSIONS_BEFORE = `session_id text PRIMARY KEY, customer_id bigint, sessio
 
 test('a warehouse of before is brought up to date: its sessions and buyers are as if loaded now', () =>
   withWarehouse(async (warehouse, load, url) => {
-    await load(...anything(200), bought(1, 'refunded', HOUR), refund(1, { session_id: 'refunded' }));
+    const amended = { op: 'amended', previous_status: 'completed', previous_total_amount_minor: 60 } as const;
+    await load(
+      ...anything(200),
+      bought(1, 'refunded', HOUR),
+      refund(1, { session_id: 'refunded' }),
+      bought(3, 'amended', HOUR, amended),
+    );
     await load(
       cart('mixed', 'add_to_cart', HOUR),
       bought(2, 'mixed', HOUR, { currency: 'EUR', buyer_id: 9 }),

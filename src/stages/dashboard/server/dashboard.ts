@@ -1,6 +1,12 @@
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { HEARTBEAT_MS, type LiveHealth, type LiveScope, type LiveSnapshot } from '../../../contracts/live.ts';
+import {
+  HEARTBEAT_MS,
+  isSimulated,
+  type LiveHealth,
+  type LiveScope,
+  type LiveSnapshot,
+} from '../../../contracts/live.ts';
 import { METRICS_TTL_MS } from '../../../contracts/metrics.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import { UserError } from '../../../lib/errors.ts';
@@ -12,6 +18,7 @@ import { judge } from './health.ts';
 import { type HistoryWarehouse, historyReader } from './history.ts';
 import { COMMON_METRICS, type LiveModel, liveModel, WIDE_METRICS } from './live-model.ts';
 import { DEFAULT_SCOPE } from './live-scope.ts';
+import { type PeopleWarehouse, peopleReader } from './people.ts';
 import { prometheus } from './prometheus.ts';
 import { type Operations, type Reconciler, reconciler } from './reconciliation.ts';
 import { registerRoutes } from './routes.ts';
@@ -31,7 +38,7 @@ const AHEAD_MS = 120_000;
 
 export interface DashboardOptions {
   readonly metricsStore: Pick<MetricsStore, 'range' | 'health' | 'subscribe'>;
-  readonly warehouse: HistoryWarehouse;
+  readonly warehouse: HistoryWarehouse & PeopleWarehouse;
   readonly clock: Clock;
   readonly log: Log;
   /** 0 takes any free port. */
@@ -135,6 +142,13 @@ export function dashboard(options: DashboardOptions): Dashboard {
       server_time: clock.now(),
       ...model.since(0, scope),
     });
+    const shopNow = (): number => {
+      const { newest_event_time: event, newest_committed_at: commit } = model.since(
+        model.seq(),
+        DEFAULT_SCOPE,
+      );
+      return event !== null && commit !== null && isSimulated(event, commit) ? event : clock.now();
+    };
     const health = (): LiveHealth => {
       const found = problems();
       const { newest_event_time, newest_committed_at } = model.since(model.seq(), DEFAULT_SCOPE);
@@ -148,6 +162,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       health,
       hub,
       history: historyReader(options.warehouse, clock),
+      people: peopleReader({ warehouse: options.warehouse, clock, shopNow }),
       reconciler: reconciling,
       registry: prometheus({
         instances: model.instances,

@@ -1,6 +1,7 @@
 import type { LiveHistory, LiveHistoryHour } from '../../../contracts/live.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { HistoryPoint, Warehouse } from '../../../stores/warehouse/warehouse.ts';
+import type { WholeHours } from './query.ts';
 
 export const HOUR_MS = 3_600_000;
 /** An answer serves everyone who asks the same within this time. */
@@ -8,13 +9,7 @@ const CACHE_MS = 1_000;
 const CACHE_MAX = 100;
 
 export type HistoryWarehouse = Pick<Warehouse, 'history' | 'activity' | 'totals'>;
-export interface HistoryQuestion {
-  readonly hours: number;
-  /** The hour that holds the instant before this is the last one, epoch ms; null: the running hour. */
-  readonly until: number | null;
-  readonly customerId: number | null;
-}
-export type History = (question: HistoryQuestion) => Promise<LiveHistory>;
+export type History = (question: WholeHours) => Promise<LiveHistory>;
 
 /** As the page is told of it. */
 export const liveHour = (point: HistoryPoint): LiveHistoryHour => ({
@@ -36,7 +31,7 @@ export const liveHour = (point: HistoryPoint): LiveHistoryHour => ({
 export function historyReader(warehouse: HistoryWarehouse, clock: Clock): History {
   const cache = new Map<string, { readonly at: number; readonly answer: Promise<LiveHistory> }>();
 
-  const read = async ({ hours, until, customerId }: HistoryQuestion): Promise<LiveHistory> => {
+  const read = async ({ hours, until, customerId }: WholeHours): Promise<LiveHistory> => {
     const to = Math.ceil((until ?? clock.now() + 1) / HOUR_MS) * HOUR_MS;
     const from = to - hours * HOUR_MS;
     const [points, activity, totals] = await Promise.all([

@@ -2,14 +2,15 @@ import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import {
   API,
-  HISTORY_HOURS_MAX,
   type LiveError,
   type LiveHealth,
   type LiveScope,
   type LiveSnapshot,
 } from '../../../contracts/live.ts';
-import { type History, type HistoryQuestion, HOUR_MS } from './history.ts';
+import type { History } from './history.ts';
 import { scopeOf } from './live-scope.ts';
+import { type PeopleReader, peopleQuery } from './people.ts';
+import { type Query, unknownName, type WholeHours, wholeHours } from './query.ts';
 import type { Reconciler } from './reconciliation.ts';
 import type { SseHub } from './sse-hub.ts';
 import { PAGE_CSP } from './static-files.ts';
@@ -18,6 +19,7 @@ export interface Routes {
   readonly snapshot: (scope: LiveScope) => LiveSnapshot;
   readonly health: () => LiveHealth;
   readonly history: History;
+  readonly people: PeopleReader;
   readonly reconciler: Pick<Reconciler, 'current' | 'request' | 'replay'>;
   readonly hub: Pick<SseHub, 'connect'>;
   readonly registry: Registry;
@@ -33,35 +35,11 @@ const SECURITY_HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
-/** The last instant a Date can hold is further away; this is year 9999. */
-const TIME_MAX_MS = 253_402_300_799_999;
-
 const fault = (error: string, message: string): LiveError => ({ error, message });
 
-/** A whole number within bounds, undefined where the text is not one. */
-function wholeNumber(text: unknown, min: number, max: number): number | undefined {
-  if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) return undefined;
-  const value = Number(text);
-  return value >= min && value <= max ? value : undefined;
-}
-
-type Query = Record<string, unknown>;
-
 /** The query of /api/v1/history, or what is wrong with it. */
-function historyQuery(query: Readonly<Query>): HistoryQuestion | string {
-  const names = ['hours', 'until', 'customer_id'];
-  const unknown = Object.keys(query).find((name) => !names.includes(name));
-  if (unknown !== undefined) return `There is no parameter "${unknown}": use ${names.join(', ')}.`;
-  const hours = wholeNumber(query['hours'] ?? '24', 1, HISTORY_HOURS_MAX);
-  if (hours === undefined) return `hours must be a whole number from 1 to ${HISTORY_HOURS_MAX}.`;
-  const number = (name: string, min: number, max: number): number | null | undefined =>
-    query[name] === undefined ? null : wholeNumber(query[name], min, max);
-  const until = number('until', HISTORY_HOURS_MAX * HOUR_MS, TIME_MAX_MS);
-  if (until === undefined) return 'until must be a time in epoch milliseconds.';
-  const customerId = number('customer_id', 1, Number.MAX_SAFE_INTEGER);
-  if (customerId === undefined) return 'customer_id must be a whole number from 1.';
-  return { hours, until, customerId };
-}
+const historyQuery = (query: Readonly<Query>): WholeHours | string =>
+  unknownName(query, ['hours', 'until', 'customer_id']) ?? wholeHours(query);
 
 function registerApi(server: FastifyInstance, routes: Routes): void {
   server.get<{ Querystring: Query }>(API.snapshot, (request, reply) => {
@@ -76,20 +54,6 @@ function registerApi(server: FastifyInstance, routes: Routes): void {
       .header('cache-control', 'no-store')
       .code(health.status === 'ok' ? 200 : 503)
       .send(health);
-  });
-
-  server.get<{ Querystring: Query }>(API.history, async (request, reply) => {
-    const query = historyQuery(request.query);
-    if (typeof query === 'string') return reply.code(400).send(fault('bad_request', query));
-    reply.header('cache-control', 'no-store');
-    try {
-      return await routes.history(query);
-    } catch (error) {
-      routes.failed(API.history, error as Error);
-      return reply
-        .code(503)
-        .send(fault('warehouse_unavailable', 'The warehouse does not answer; try again soon.'));
-    }
   });
 
   // HEAD would open a stream that nobody reads.
@@ -109,6 +73,30 @@ function registerApi(server: FastifyInstance, routes: Routes): void {
     const text = await routes.registry.metrics();
     return reply.header('cache-control', 'no-store').type(routes.registry.contentType).send(text);
   });
+}
+
+/** What the warehouse answers. */
+function registerWarehouse(server: FastifyInstance, { history, people, failed }: Routes): void {
+  const route = <Q>(
+    path: string,
+    parse: (query: Readonly<Query>) => Q | string,
+    ask: (query: Q) => Promise<object>,
+  ) =>
+    server.get<{ Querystring: Query }>(path, async (request, reply) => {
+      const query = parse(request.query);
+      if (typeof query === 'string') return reply.code(400).send(fault('bad_request', query));
+      reply.header('cache-control', 'no-store');
+      try {
+        return await ask(query);
+      } catch (error) {
+        failed(path, error as Error);
+        return reply
+          .code(503)
+          .send(fault('warehouse_unavailable', 'The warehouse does not answer; try again soon.'));
+      }
+    });
+  route(API.history, historyQuery, history);
+  route(API.people, peopleQuery, people);
 }
 
 /** What is compared, and what an operator can have done. */
@@ -149,5 +137,6 @@ export function registerRoutes(server: FastifyInstance, routes: Routes): void {
     return reply.code(status).send(fault('internal', 'The dashboard failed to answer; its log says why.'));
   });
   registerApi(server, routes);
+  registerWarehouse(server, routes);
   registerOperations(server, routes);
 }

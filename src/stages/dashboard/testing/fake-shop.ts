@@ -4,7 +4,7 @@ import { WATERMARK_DELAY_MS, WINDOW_MS } from '../../../contracts/metrics.ts';
 import type { LiveReport } from '../../../contracts/reconciliation.ts';
 import type { StageHealth } from '../../../contracts/stage-health.ts';
 import { type Random, seededRandom } from '../../../lib/random.ts';
-import type { HistoryPoint } from '../../../stores/warehouse/warehouse.ts';
+import type { HistoryPoint, People } from '../../../stores/warehouse/warehouse.ts';
 
 const CATEGORIES = ['Electronics', 'Clothing', 'Books', 'Home', 'Toys'] as const;
 const PRICE_MINOR: Readonly<Record<string, number>> = {
@@ -268,5 +268,36 @@ export function fakeReport(at: number, lost = 0): LiveReport {
     repeats: 0,
     dead_letters: { 'loader unreadable': 3, 'capture too_large': 1 },
     notes: [],
+  };
+}
+
+/** People of a range, more in the newer of two; one merchant has a third of them. */
+export function shopPeople(fromMs: number, toMs: number, customerId?: number): People {
+  const minutes = (toMs - fromMs) / 60_000;
+  const newer = 1 + (Math.floor(fromMs / 1_000) % 97) / 1_000;
+  const of = (perMinute: number): number =>
+    Math.round((perMinute * minutes * newer) / (customerId === undefined ? 1 : 3));
+  return {
+    sessions: of(46),
+    viewed: of(31),
+    carted: of(14),
+    checkedOut: of(7),
+    bought: of(22),
+    cartedOfViewed: of(12),
+    checkedOutOfCarted: of(7),
+    boughtOfCheckedOut: of(6),
+    money: [
+      {
+        currency: 'USD',
+        cartMinor: of(14) * 7_300,
+        checkoutMinor: of(7) * 8_100,
+        boughtMinor: of(22) * 9_850,
+        abandoned: of(5),
+        abandonedMinor: of(5) * 6_400,
+      },
+    ],
+    sessionlessSales: 0,
+    buyers: of(18),
+    newBuyers: of(4),
   };
 }

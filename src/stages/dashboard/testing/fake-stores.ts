@@ -2,7 +2,8 @@
 import { type MetricValue, metricKey, metricVersion } from '../../../contracts/metric-value.ts';
 import { healthKey, type StageHealth } from '../../../contracts/stage-health.ts';
 import type { MetricsChange, MetricsStore } from '../../../stores/metrics-store/metrics-store.ts';
-import type { HistoryPoint, WarehouseTotals } from '../../../stores/warehouse/warehouse.ts';
+import type { HistoryPoint, People, WarehouseTotals } from '../../../stores/warehouse/warehouse.ts';
+import { shopPeople } from './fake-shop.ts';
 
 export type FakeMetricsStore = Pick<
   MetricsStore,
@@ -60,7 +61,17 @@ export interface FakeWarehouse {
     readonly toMs: number;
     readonly customerId: number | undefined;
   }[];
+  /** As `asked`, of `people`. */
+  readonly askedPeople: FakeWarehouse['asked'][number][];
+  /** Whom `people` tells of. */
+  readonly shopPeople: (fromMs: number, toMs: number, customerId?: number) => People;
   fault: Error | null;
+  people(fromMs: number, toMs: number, customerId?: number): Promise<People>;
+  productViews(
+    fromMs: number,
+    toMs: number,
+    max: number,
+  ): Promise<readonly { productId: number; views: number }[]>;
   history(fromMs: number, toMs: number, customerId?: number): Promise<readonly HistoryPoint[]>;
   activity(
     fromMs: number,
@@ -73,12 +84,24 @@ export function fakeWarehouse(points: HistoryPoint[] = []): FakeWarehouse {
   const warehouse: FakeWarehouse = {
     points,
     asked: [],
+    askedPeople: [],
+    shopPeople,
     fault: null,
     async history(fromMs, toMs, customerId) {
       warehouse.asked.push({ fromMs, toMs, customerId });
       if (warehouse.fault !== null) throw warehouse.fault;
       return warehouse.points.filter((point) => point.hour >= fromMs && point.hour < toMs);
     },
+    async people(fromMs, toMs, customerId) {
+      warehouse.askedPeople.push({ fromMs, toMs, customerId });
+      if (warehouse.fault !== null) throw warehouse.fault;
+      return warehouse.shopPeople(fromMs, toMs, customerId);
+    },
+    productViews: async (_from, _to, max) =>
+      Array.from({ length: Math.min(12, max) }, (_, index) => ({
+        productId: index + 1,
+        views: 240 - 13 * index,
+      })),
     activity: async () => [],
     async totals() {
       const transactions = warehouse.points.reduce((sum, point) => sum + point.completed + point.failed, 0);

@@ -1,6 +1,7 @@
 // From what came over the wire to what is shown: sums over real windows, nothing estimated.
 import {
   isSeries,
+  isSimulated,
   LIVE_WINDOW_MS,
   type LiveFilter,
   type LiveScope,
@@ -12,8 +13,6 @@ import { type Model, valuesOf } from './model.ts';
 /** Commits older than this while records wait: the page shows the past and says so. */
 const BEHIND_MS = 5_000;
 const BEHIND_BYTES = 1 << 20;
-/** A shop whose clock is further from ours than this runs on a simulated clock. */
-const SIMULATED_MS = 600_000;
 
 export interface WindowView {
   readonly start: number;
@@ -87,8 +86,7 @@ export function isBehind(model: Model): boolean {
 export function eventNow(model: Model, serverNow: number): number | null {
   const { newestEventTime, newestCommittedAt } = model;
   if (newestEventTime === null || newestCommittedAt === null) return null;
-  const simulated = Math.abs(newestCommittedAt - newestEventTime) > SIMULATED_MS;
-  if (simulated || isBehind(model)) return newestEventTime;
+  if (isSimulated(newestEventTime, newestCommittedAt) || isBehind(model)) return newestEventTime;
   return Math.max(serverNow, newestEventTime);
 }
 
