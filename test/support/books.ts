@@ -235,13 +235,17 @@ function windowsAccount(windows: Iterable<WindowValue>): Account {
 /** What the page's tiles are made of: it has no reversals of pending sales, and no count of taken back items. */
 function pageAccount({ values }: LiveSnapshot): Account {
   const sums = new Map<string, [number, number]>();
-  for (const { metric, group, values: v } of values) {
-    const name = metric === 'transactions' ? 'sales completed' : `visits ${group['interaction_type']}`;
-    if (metric === 'products_by_category') continue;
+  const add = (name: string, count: number, cents: number) => {
     const sum = sums.get(name) ?? [0, 0];
-    const count = metric === 'behavior' ? v['count']! : v['completed_entered']! - v['completed_left']!;
-    const cents = metric === 'behavior' ? 0 : v['completed_entered_minor']! - v['completed_left_minor']!;
     sums.set(name, [sum[0] + count, sum[1] + cents]);
+  };
+  for (const { metric, group, values: v } of values) {
+    if (metric === 'transactions') {
+      const cents = v['completed_entered_minor']! - v['completed_left_minor']!;
+      add('sales completed', v['completed_entered']! - v['completed_left']!, cents);
+    } else if (metric === 'behavior') {
+      add(`visits ${group['interaction_type']}`, v['count']!, 0);
+    }
   }
   return shown(sums);
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { API, type LiveHealth, type LiveSnapshot } from '../../src/contracts/live.ts';
+import { API, LIVE_PERIODS_S, type LiveHealth, type LiveSnapshot } from '../../src/contracts/live.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { freePorts } from '../../src/services/free-ports.ts';
 import { serverProcesses, stopOrphans } from '../../src/services/postgres/processes.ts';
@@ -54,7 +54,10 @@ export function pageAt(port: number): Page {
       return null;
     }
   };
-  return { health: () => get<LiveHealth>(API.health), snapshot: () => get<LiveSnapshot>(API.snapshot) };
+  return {
+    health: () => get<LiveHealth>(API.health),
+    snapshot: () => get<LiveSnapshot>(`${API.snapshot}?period=${LIVE_PERIODS_S.at(-1)}`),
+  };
 }
 
 export async function newSystem(): Promise<System> {
