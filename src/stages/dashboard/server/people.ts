@@ -107,12 +107,13 @@ export function peopleReader({ warehouse, clock, shopNow }: PeopleOptions): Peop
 
   const read = async (question: PeopleQuestion): Promise<LivePeople> => {
     const since = clock.now();
-    const nowMs = question.periodS === null ? clock.now() : shopNow();
+    const shopMs = shopNow();
+    const nowMs = question.periodS === null ? since : shopMs;
     const customerId = question.customerId ?? undefined;
     const { period, before } = rangesOf(question, nowMs);
     const people = async (range: Range) => figuresOf(range, await warehouse.people(...range, customerId));
     // One after the other: the loader needs the server too.
-    const { from, to, sessions, buyers } = await people([shopNow() - PEOPLE_NOW_MS, shopNow()]);
+    const { from, to, sessions, buyers } = await people([shopMs - PEOPLE_NOW_MS, shopMs]);
     const answer = {
       customer_id: question.customerId,
       now: { from, to, sessions, buyers },

@@ -64,7 +64,7 @@ export interface FakeWarehouse {
   /** As `asked`, of `people`. */
   readonly askedPeople: FakeWarehouse['asked'][number][];
   /** Whom `people` tells of. */
-  readonly shopPeople: (fromMs: number, toMs: number, customerId?: number) => People;
+  shopPeople: (fromMs: number, toMs: number, customerId?: number) => People;
   fault: Error | null;
   people(fromMs: number, toMs: number, customerId?: number): Promise<People>;
   productViews(

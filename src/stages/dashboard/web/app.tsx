@@ -2,6 +2,7 @@ import { Header } from './components/header.tsx';
 import { HistoryPanel } from './components/history.tsx';
 import { Lists } from './components/lists.tsx';
 import { Now } from './components/now.tsx';
+import { People } from './components/people.tsx';
 import { Period } from './components/period.tsx';
 import { Quality } from './components/quality.tsx';
 import { Reconciliation } from './components/reconciliation.tsx';
@@ -55,6 +56,7 @@ export function App() {
       <Header />
       <main id="figures" aria-busy={!isThere || isWaiting.value}>
         {isLong.value ? <Period /> : <Live />}
+        {isThere && <People />}
         <HistoryPanel />
         {isThere && (
           <div class="pipeline">

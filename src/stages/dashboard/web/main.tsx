@@ -3,6 +3,7 @@ import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
 import './styles/page.css';
 import './styles/panels.css';
+import './styles/people.css';
 import './styles/choices.css';
 import './styles/narrow.css';
 import { App } from './app.tsx';

@@ -3,6 +3,7 @@ import { batch, computed, effect, signal } from '@preact/signals';
 import { scopeQuery } from '../../../contracts/live.ts';
 import { liveScope } from './address.ts';
 import { changed, fromSnapshot, type Model } from './model.ts';
+import { followPeople, readPeople } from './people.ts';
 import { followReconciliation } from './reconciliation.ts';
 import { address, chosenCurrency, chosenTheme, language, setAddress, texts } from './settings.ts';
 import { type Connection, openStream } from './stream.ts';
@@ -84,6 +85,7 @@ function goOn(): void {
   now.value = serverNow();
   paint();
   void readWarehouse(serverNow());
+  void readPeople();
 }
 
 export function togglePause(): void {
@@ -155,6 +157,7 @@ export function start(): void {
   });
   openLive();
   followWarehouse(serverNow);
+  followPeople();
   followReconciliation();
   setInterval(() => {
     if (document.hidden) return;

@@ -169,6 +169,51 @@ export const en = {
   chartKeys: 'Use the left and right arrow keys to read single bars.',
   barsOf: (what: string, count: number, max: string, last: string) =>
     `Bar chart: ${what}, ${count} bars, highest ${max}, newest ${last}.`,
+  people: 'People',
+  notByPeople: (by: string) => `All people: they are not counted by “${by}”.`,
+  sessions: 'Active sessions',
+  sessionsNow: 'Active sessions now',
+  buyersNow: 'Buyers now',
+  differentBuyers: 'Different buyers',
+  newBuyers: 'New buyers',
+  returningBuyers: 'Returning buyers',
+  returning: (count: string) => `and ${count} returning`,
+  inPeriod: 'in the chosen time',
+  abandonedCarts: 'Abandoned carts',
+  toldAbandoned: (count: string) => `the shop’s own events: ${count}`,
+  countBefore: 'Count before',
+  funnel: 'Purchase funnel',
+  funnelSteps: {
+    viewed: 'Looked at a product',
+    carted: 'Put one into the cart',
+    checked_out: 'Checked out',
+    bought: 'Bought',
+  },
+  ofBefore: {
+    viewed: (share: string) => `${share} of the active sessions`,
+    carted: (share: string) => `${share} of those who looked`,
+    checked_out: (share: string) => `${share} of those with a cart`,
+    bought: (share: string) => `${share} of those who checked out`,
+  },
+  others: {
+    carted: (count: string) => `${count} others had not looked`,
+    checked_out: (count: string) => `${count} others had no cart`,
+    bought: (count: string) => `${count} others bought without checking out`,
+  },
+  noneBefore: {
+    viewed: 'no session in this time',
+    carted: 'nobody looked at a product',
+    checked_out: 'nobody had a cart',
+    bought: 'nobody checked out',
+  },
+  withStepBefore: 'With the step before',
+  sessionsBefore: 'Sessions before',
+  amountBefore: 'Amount before',
+  sessionless: (count: number) =>
+    `${count === 1 ? '1 completed sale names' : `${count} completed sales name`} no session: in no step.`,
+  mixedMoney: 'Sessions with several currencies are counted, but without their money.',
+  views: 'Views',
+  viewsOf: (count: string) => (count === '1' ? '1 view' : `${count} views`),
   warehouse: 'Warehouse',
   holds: 'All it holds',
   historyNote: (time: string) => `Read at ${time}; hours by the time of the sale, the newest hour open`,
@@ -268,8 +313,8 @@ export const en = {
     average: 'Revenue divided by the number of completed sales, of the same time.',
     averageItem: 'Revenue of the category divided by its lines sold, of the same time.',
     conversion:
-      'Completed sales per 100 website visits of the same time. A visit is an event, not a person, so this is a rate ' +
-      'of the whole shop and may pass 100 %.',
+      'Completed sales per 100 website visits of the same time. A visit is an event, not a person, so this is a ' +
+      'rate of the whole shop and may pass 100 %.',
     buyers:
       'Different buyers of completed sales in the newest window only: they cannot be added over windows.',
     eventRate: 'Visits, searches, cart steps and sales placed, in the newest closed window, per second.',
@@ -280,18 +325,37 @@ export const en = {
       'Charged price × quantity of completed sales by category, with pieces. Press a name to filter.',
     payments: 'Revenue of completed sales by payment method. Press a name to filter.',
     products:
-      'Charged price × quantity and pieces of completed sales: the first by revenue and the first by pieces.',
+      'Charged price × quantity and pieces of completed sales: the first by revenue and the first by pieces. ' +
+      'Views are events of somebody looking at the product, from the warehouse, as of the time said under ' +
+      'People.',
     carts:
-      'Cart events as the shop wrote them, and the sum of the carts’ values after each. Events, not carts or people: ' +
-      'one cart may be counted at each step. Abandoned is what the shop says of a cart it gave up.',
+      'Cart events as the shop wrote them, and the sum of the carts’ values after each. Events, not carts or ' +
+      'people: one cart may be counted at each step. Abandoned is what the shop says of a cart it gave up.',
+    activeSessions:
+      'Different sessions (session_id) whose first event is before the end and whose last is not before the start. ' +
+      'One that was seen again more than a day later is no longer found.',
+    differentBuyers: 'Different buyers (buyer_id) whose sales became completed, each counted once.',
+    newBuyers:
+      'Buyers whose first completed sale ever, of this merchant where one is chosen, is in this time; the ' +
+      'others had bought before. “Ever” is since the warehouse was first loaded.',
+    abandonedCarts:
+      'Carts whose session did nothing for 30 minutes, counted when these were over: not empty, not checked ' +
+      'out, and no sale after them. One that is taken up again later no longer counts. Beside it, the shop’s ' +
+      'own events.',
+    funnel:
+      'Active sessions, each once, that had done the step by the end of the time. A sale belongs to the session ' +
+      'that it names (session_id of both tables), not to the buyer. Money: the carts as last left, the ' +
+      'checkouts, and the completed sales before refunds, as now known. Sessions are of all currencies, money ' +
+      'of the chosen one.',
     behavior: 'Interactions by type, each counted once.',
     searches:
       'Searches by term. Without result are those whose result count is 0; the share is of all searches.',
     hourRevenue: 'Entries into “completed” by the hour in which they happened, from the warehouse’s rollups.',
     hourOrders: 'Sales that became completed, by the hour in which they did.',
     reconciliation:
-      'Rows, money and contents of the shop’s databases, the log, the warehouse and the windows, compared at one exact ' +
-      'cut while everything runs: the same as `instashop status --verify`. Money of all currencies together.',
+      'Rows, money and contents of the shop’s databases, the log, the warehouse and the windows, compared at ' +
+      'one exact cut while everything runs: the same as `instashop status --verify`. Money of all currencies ' +
+      'together.',
     heat:
       'Mean revenue of one hour, by weekday and hour of your time zone, over the last four weeks. Hours without a ' +
       'sale count as zero, hours before the first event do not count.',

@@ -177,6 +177,53 @@ export const es: Texts = {
   chartKeys: 'Use las flechas izquierda y derecha para leer cada barra.',
   barsOf: (what, count, max, last) =>
     `Gráfico de barras: ${what}, ${count} barras, máximo ${max}, última ${last}.`,
+  people: 'Personas',
+  notByPeople: (by) => `Todas las personas: no se cuentan por «${by}».`,
+  sessions: 'Sesiones activas',
+  sessionsNow: 'Sesiones activas ahora',
+  buyersNow: 'Compradores ahora',
+  differentBuyers: 'Compradores distintos',
+  newBuyers: 'Compradores nuevos',
+  returningBuyers: 'Compradores que vuelven',
+  returning: (count) => `y ${count} que vuelven`,
+  inPeriod: 'en el tiempo elegido',
+  abandonedCarts: 'Carritos abandonados',
+  toldAbandoned: (count) => `eventos de la propia tienda: ${count}`,
+  countBefore: 'Número anterior',
+  funnel: 'Embudo de compra',
+  funnelSteps: {
+    viewed: 'Miraron un producto',
+    carted: 'Lo pusieron en el carrito',
+    checked_out: 'Pasaron por caja',
+    bought: 'Compraron',
+  },
+  ofBefore: {
+    viewed: (share) => `${share} de las sesiones activas`,
+    carted: (share) => `${share} de las que miraron`,
+    checked_out: (share) => `${share} de las que tenían carrito`,
+    bought: (share) => `${share} de las que pasaron por caja`,
+  },
+  others: {
+    carted: (count) => `otras ${count} no habían mirado`,
+    checked_out: (count) => `otras ${count} no tenían carrito`,
+    bought: (count) => `otras ${count} compraron sin pasar por caja`,
+  },
+  noneBefore: {
+    viewed: 'ninguna sesión en este tiempo',
+    carted: 'nadie miró un producto',
+    checked_out: 'nadie tenía carrito',
+    bought: 'nadie pasó por caja',
+  },
+  withStepBefore: 'Con el paso anterior',
+  sessionsBefore: 'Sesiones anteriores',
+  amountBefore: 'Importe anterior',
+  sessionless: (count) =>
+    count === 1
+      ? '1 venta completada no nombra sesión: en ningún paso.'
+      : `${count} ventas completadas no nombran sesión: en ningún paso.`,
+  mixedMoney: 'Las sesiones con varias monedas se cuentan, pero sin su dinero.',
+  views: 'Vistas',
+  viewsOf: (count) => (count === '1' ? '1 vista' : `${count} vistas`),
   warehouse: 'Almacén de datos',
   holds: 'Todo lo que contiene',
   historyNote: (time) => `Leído a las ${time}; horas según la hora de la venta, la última abierta`,
@@ -263,8 +310,8 @@ export const es: Texts = {
   footer: (zone, version) => `Horas en ${zone}. Las ventanas van por la hora del evento. Versión ${version}.`,
   define: {
     revenue:
-      'Lo que dieron las ventas completadas, contado cuando la venta se completó. Los reembolsos y cancelaciones se ' +
-      'restan en la línea de abajo, cuando ocurrieron.',
+      'Lo que dieron las ventas completadas, contado cuando la venta se completó. Los reembolsos y ' +
+      'cancelaciones se restan en la línea de abajo, cuando ocurrieron.',
     itemRevenue:
       'Precio cobrado × cantidad de los artículos de ventas completadas de esta categoría, sin reembolsos.',
     sales: 'Ventas que se completaron en este tiempo.',
@@ -285,21 +332,39 @@ export const es: Texts = {
       'Precio cobrado × cantidad de ventas completadas por categoría, y unidades. Pulse un nombre para filtrar.',
     payments: 'Ingresos de ventas completadas por forma de pago. Pulse un nombre para filtrar.',
     products:
-      'Precio cobrado × cantidad y unidades de ventas completadas: los primeros por ingresos y por unidades.',
+      'Precio cobrado × cantidad y unidades de ventas completadas: los primeros por ingresos y por unidades. ' +
+      'Las vistas son eventos de alguien que mira el producto, del almacén, a la hora que se dice en Personas.',
     carts:
       'Eventos del carrito tal como los escribió la tienda, y la suma del valor de los carritos tras cada uno. Son ' +
       'eventos, no carritos ni personas. Abandonado es lo que la tienda dice de un carrito que da por perdido.',
+    activeSessions:
+      'Sesiones distintas (session_id) cuyo primer evento es anterior al final y cuyo último no es anterior al ' +
+      'comienzo. La que se ve de nuevo más de un día después ya no se encuentra.',
+    differentBuyers:
+      'Compradores distintos (buyer_id) cuyas ventas se completaron, cada uno contado una vez.',
+    newBuyers:
+      'Compradores cuya primera venta completada, de este comercio si se elige uno, es de este tiempo; los ' +
+      'demás habían comprado antes. Se sabe desde la primera carga del almacén.',
+    abandonedCarts:
+      'Carritos cuya sesión no hizo nada en 30 minutos, contados al acabar estos: no vacíos, sin pasar por caja ' +
+      'ni venta posterior. El que se retoma después deja de contar. Al lado, los eventos de la propia tienda.',
+    funnel:
+      'Sesiones activas, cada una una vez, que habían dado el paso al final del tiempo. Una venta es de la ' +
+      'sesión que nombra (session_id de ambas tablas), no del comprador. Dinero: los carritos como quedaron, lo ' +
+      'pasado por caja y las ventas completadas sin restar reembolsos, según se sabe ahora. Las sesiones son ' +
+      'de todas las monedas; el dinero, de la elegida.',
     behavior: 'Interacciones por tipo, cada una contada una vez.',
     searches:
       'Búsquedas por término. Sin resultado: las que hallaron 0; el porcentaje es de todas las búsquedas.',
     hourRevenue: 'Entradas en «completada» según la hora en que ocurrieron, de los resúmenes del almacén.',
     hourOrders: 'Ventas que se completaron, según la hora en que lo hicieron.',
     reconciliation:
-      'Filas, dinero y contenido de las bases de la tienda, el registro, el almacén y las ventanas, comparados en un ' +
-      'corte exacto con todo en marcha: lo mismo que `instashop status --verify`. El dinero suma todas las monedas.',
+      'Filas, dinero y contenido de las bases de la tienda, el registro, el almacén y las ventanas, comparados ' +
+      'en un corte exacto con todo en marcha: lo mismo que `instashop status --verify`. El dinero suma todas ' +
+      'las monedas.',
     heat:
-      'Ingresos medios de una hora, por día de la semana y hora de su zona, en las últimas cuatro semanas. Las horas ' +
-      'sin ventas cuentan como cero; las anteriores al primer evento no cuentan.',
+      'Ingresos medios de una hora, por día de la semana y hora de su zona, en las últimas cuatro semanas. Las ' +
+      'horas sin ventas cuentan como cero; las anteriores al primer evento no cuentan.',
     totals:
       'Todo lo que contiene el almacén, de todos los comercios y monedas, se elija lo que se elija arriba.',
   },

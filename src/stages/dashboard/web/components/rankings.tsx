@@ -1,6 +1,8 @@
 // What the server ranks: products and search terms.
 import { useSignal } from '@preact/signals';
 import type { LiveProduct, LiveTerm } from '../../../../contracts/live.ts';
+import { VIEWS_MAX } from '../../../../contracts/people.ts';
+import { people } from '../people.ts';
 import { formats, texts } from '../settings.ts';
 import { currency, model } from '../state.ts';
 import type { View } from '../view.ts';
@@ -15,6 +17,16 @@ function noteOf(whole: boolean): string {
   return whole ? `${bounds}; ${t.wholeShop}` : bounds;
 }
 
+/** Views of a product in the same time; null where they are not known, or are of one merchant only. */
+function viewsOf(): (product: LiveProduct) => number | null {
+  const read = people.value;
+  if (read === null || read.customer_id !== null) return () => null;
+  const views = new Map(read.views.map((one) => [one.product_id, one.views]));
+  // Beyond the most looked at there may be more.
+  const others = read.views.length < VIEWS_MAX ? 0 : null;
+  return ({ product_id }) => (product_id === null ? null : (views.get(product_id) ?? others));
+}
+
 export function Products({ view, whole }: { view: View; whole: boolean }) {
   const t = texts.value;
   const f = formats.value;
@@ -25,6 +37,12 @@ export function Products({ view, whole }: { view: View; whole: boolean }) {
     .filter((product) => product.currency === code)
     .sort((a, b) => figure(b) - figure(a));
   const nameOf = ({ name, product_id }: LiveProduct): string => name ?? `#${product_id}`;
+  const viewed = viewsOf();
+  const besideOf = (product: LiveProduct): string => {
+    const views = viewed(product);
+    const other = byPieces.value ? f.money(product.gross_minor, code) : t.piecesOf(f.count(product.quantity));
+    return views === null ? other : `${other}, ${t.viewsOf(f.count(views))}`;
+  };
   const highest = products.length === 0 ? 1 : figure(products[0]!);
   const title = view.filter?.by === 'category' ? t.productsOf(view.filter.of) : t.products;
   return (
@@ -43,6 +61,7 @@ export function Products({ view, whole }: { view: View; whole: boolean }) {
           { name: 'category', label: t.by.category, kind: 'text' },
           { name: 'revenue', label: t.revenue, kind: 'money' },
           { name: 'pieces', label: t.pieces, kind: 'count' },
+          { name: 'views', label: t.views, kind: 'count' },
         ],
         rows: () =>
           products.map((product) => [
@@ -51,6 +70,7 @@ export function Products({ view, whole }: { view: View; whole: boolean }) {
             product.category,
             product.gross_minor,
             product.quantity,
+            viewed(product),
           ]),
       }}
     >
@@ -69,7 +89,7 @@ export function Products({ view, whole }: { view: View; whole: boolean }) {
           key: String(product.product_id ?? product.name),
           name: nameOf(product),
           value: byPieces.value ? t.piecesOf(f.count(product.quantity)) : f.money(product.gross_minor, code),
-          beside: byPieces.value ? f.money(product.gross_minor, code) : t.piecesOf(f.count(product.quantity)),
+          beside: besideOf(product),
           share: figure(product) / highest,
         }))}
       />
