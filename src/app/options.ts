@@ -231,6 +231,18 @@ export const OPTIONS = {
       'How often the page has shop, log, warehouse and windows compared; less often where that takes long. ' +
       '0: only when somebody asks.',
   }),
+  alerts: text({
+    default: null,
+    shown: 'one rule: sales far from what this hour brought on the last seven days',
+    unit: 'file',
+    description: 'Rules of the alerts, as JSON: docs/09-dashboard.md.',
+  }),
+  alertWebhook: url({
+    schemes: ['http', 'https'],
+    shown: 'none',
+    description:
+      'Told by POST when an alert begins and ends. It may hold a secret: better by the environment.',
+  }),
   dashboardHost: text({
     default: '127.0.0.1',
     unit: 'address',

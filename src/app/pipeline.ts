@@ -3,6 +3,7 @@ import { CAPTURE_STATE_TOPIC } from '../contracts/topics.ts';
 import { seededRandom } from '../lib/random.ts';
 import type { Stage } from '../lib/stage.ts';
 import { capture } from '../stages/capture/capture.ts';
+import { DEFAULT_RULES, readAlertRules } from '../stages/dashboard/server/alert-rules.ts';
 import { dashboard } from '../stages/dashboard/server/dashboard.ts';
 import { enrichment } from '../stages/enrichment/enrichment.ts';
 import { GENERATOR_DEFAULTS, generator } from '../stages/generator/generator.ts';
@@ -79,6 +80,8 @@ const page = async (p: Platform) => ({
   expectedStages: wantedStages(p.options),
   operations: operations(environmentOf(OPTIONS, p.options), p.clock),
   reconcileMs: p.options.reconcile * 60_000,
+  alertRules: p.options.alerts === null ? DEFAULT_RULES : readAlertRules(p.options.alerts),
+  alertWebhook: p.options.alertWebhook,
 });
 
 /** The built page. */

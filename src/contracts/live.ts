@@ -9,6 +9,7 @@ export const API = {
   health: '/api/v1/health',
   reconciliation: '/api/v1/reconciliation',
   replay: '/api/v1/dead-letters/replay',
+  alerts: '/api/v1/alerts',
 } as const;
 
 /** Length of a window (contracts/metrics.ts). */

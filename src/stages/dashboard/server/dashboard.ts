@@ -14,8 +14,10 @@ import type { Log } from '../../../lib/log.ts';
 import { isRetryable, retry } from '../../../lib/retry.ts';
 import { healthOf, type Stage, stageCounts } from '../../../lib/stage.ts';
 import type { MetricsStore } from '../../../stores/metrics-store/metrics-store.ts';
+import { type AlertRule, DEFAULT_RULES } from './alert-rules.ts';
+import { type Alerts, alerts } from './alerts.ts';
 import { judge } from './health.ts';
-import { type HistoryWarehouse, historyReader } from './history.ts';
+import { type HistoryWarehouse, historyReader, liveHour } from './history.ts';
 import { COMMON_METRICS, type LiveModel, liveModel, WIDE_METRICS } from './live-model.ts';
 import { DEFAULT_SCOPE } from './live-scope.ts';
 import { type PeopleWarehouse, peopleReader } from './people.ts';
@@ -24,6 +26,7 @@ import { type Operations, type Reconciler, reconciler } from './reconciliation.t
 import { registerRoutes } from './routes.ts';
 import { type SseHub, sseHub } from './sse-hub.ts';
 import { serveStatic } from './static-files.ts';
+import { type Webhook, webhook } from './webhook.ts';
 
 /** The store is read again this often, for changes that a subscription lost (a reconnect, say). */
 const RELOAD_MS = 30_000;
@@ -56,6 +59,15 @@ export interface DashboardOptions {
   readonly operations?: Operations;
   /** How often shop, log, warehouse and windows are compared; 0 (default): when asked for. */
   readonly reconcileMs?: number;
+  /** Default: DEFAULT_RULES. */
+  readonly alertRules?: readonly AlertRule[];
+  /** Where alerts are told, beside the page. */
+  readonly alertWebhook?: string | null;
+}
+
+interface Others {
+  readonly reconciler: Reconciler;
+  readonly alerts: Alerts;
 }
 
 export interface Dashboard extends Stage {
@@ -133,22 +145,24 @@ export function dashboard(options: DashboardOptions): Dashboard {
   let address: string | null = null;
   let viewers = (): number => 0;
 
-  const build = (model: LiveModel, hub: SseHub, reconciling: Reconciler): FastifyInstance => {
+  const problemsOf = (model: LiveModel) =>
+    judge(model.stages(), expectedStages, clock.now(), model.stateSince);
+
+  /** The time in the shop: not ours where its clock is simulated. */
+  const shopNowOf = (model: LiveModel): number => {
+    const { newest_event_time: event, newest_committed_at: commit } = model.since(model.seq(), DEFAULT_SCOPE);
+    return event !== null && commit !== null && isSimulated(event, commit) ? event : clock.now();
+  };
+
+  const build = (model: LiveModel, hub: SseHub, others: Others): FastifyInstance => {
     const server = Fastify({ forceCloseConnections: true, logger: false, bodyLimit: 1024 });
-    const problems = () => judge(model.stages(), expectedStages, clock.now(), model.stateSince);
+    const problems = () => problemsOf(model);
     const snapshot = (scope: LiveScope): LiveSnapshot => ({
       ...about,
       scope,
       server_time: clock.now(),
       ...model.since(0, scope),
     });
-    const shopNow = (): number => {
-      const { newest_event_time: event, newest_committed_at: commit } = model.since(
-        model.seq(),
-        DEFAULT_SCOPE,
-      );
-      return event !== null && commit !== null && isSimulated(event, commit) ? event : clock.now();
-    };
     const health = (): LiveHealth => {
       const found = problems();
       const { newest_event_time, newest_committed_at } = model.since(model.seq(), DEFAULT_SCOPE);
@@ -162,8 +176,8 @@ export function dashboard(options: DashboardOptions): Dashboard {
       health,
       hub,
       history: historyReader(options.warehouse, clock),
-      people: peopleReader({ warehouse: options.warehouse, clock, shopNow }),
-      reconciler: reconciling,
+      people: peopleReader({ warehouse: options.warehouse, clock, shopNow: () => shopNowOf(model) }),
+      ...others,
       registry: prometheus({
         instances: model.instances,
         problems: () => problems().length,
@@ -174,6 +188,21 @@ export function dashboard(options: DashboardOptions): Dashboard {
       failed: (path, error) => log.warn('a request failed', { path, error }),
     });
     return server;
+  };
+
+  /** What goes on beside the stream. */
+  const othersOf = (model: LiveModel, hook: Webhook | null): Others => {
+    const { operations = null, reconcileMs: everyMs = 0, alertRules: rules = DEFAULT_RULES } = options;
+    return {
+      reconciler: reconciler({ operations, everyMs, clock, log }),
+      alerts: alerts({
+        ...{ rules, model, webhook: hook, mainCurrency, log },
+        isUnwell: () => problemsOf(model).length > 0,
+        shopNow: () => shopNowOf(model),
+        hours: async (from, to) => (await options.warehouse.history(from, to)).map(liveHour),
+        clock,
+      }),
+    };
   };
 
   const heartbeats = async (hub: SseHub, signal: AbortSignal): Promise<void> => {
@@ -215,9 +244,9 @@ export function dashboard(options: DashboardOptions): Dashboard {
       const clients = options.clientsMax === undefined ? {} : { clientsMax: options.clientsMax };
       const hub = sseHub({ model, clock, about, ...clients });
       viewers = () => hub.counts.clients;
-      const { operations = null, reconcileMs: everyMs = 0 } = options;
-      const reconciling = reconciler({ operations, everyMs, clock, log });
-      const server = build(model, hub, reconciling);
+      const hook = options.alertWebhook ? webhook(options.alertWebhook, clock) : null;
+      const others = othersOf(model, hook);
+      const server = build(model, hub, others);
       await serveStatic(server, options.webDir);
       await listen(server, options.host, options.port);
       const { port } = server.server.address() as AddressInfo;
@@ -237,7 +266,9 @@ export function dashboard(options: DashboardOptions): Dashboard {
           heartbeats(hub, until),
           reloads(model, hub, until),
           reranks(model, hub, until),
-          reconciling.run(until),
+          others.reconciler.run(until),
+          others.alerts.run(until),
+          hook?.run(until),
         ]);
       } catch (error) {
         // The signal ends a retry by throwing its last fault: that is a clean stop.

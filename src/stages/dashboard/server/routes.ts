@@ -7,6 +7,7 @@ import {
   type LiveScope,
   type LiveSnapshot,
 } from '../../../contracts/live.ts';
+import type { Alerts } from './alerts.ts';
 import type { History } from './history.ts';
 import { scopeOf } from './live-scope.ts';
 import { type PeopleReader, peopleQuery } from './people.ts';
@@ -20,6 +21,7 @@ export interface Routes {
   readonly health: () => LiveHealth;
   readonly history: History;
   readonly people: PeopleReader;
+  readonly alerts: Pick<Alerts, 'current'>;
   readonly reconciler: Pick<Reconciler, 'current' | 'request' | 'replay'>;
   readonly hub: Pick<SseHub, 'connect'>;
   readonly registry: Registry;
@@ -100,7 +102,11 @@ function registerWarehouse(server: FastifyInstance, { history, people, failed }:
 }
 
 /** What is compared, and what an operator can have done. */
-function registerOperations(server: FastifyInstance, { reconciler, failed }: Routes): void {
+function registerOperations(server: FastifyInstance, { alerts, reconciler, failed }: Routes): void {
+  server.get(API.alerts, (_request, reply) =>
+    reply.header('cache-control', 'no-store').send(alerts.current()),
+  );
+
   server.get(API.reconciliation, (_request, reply) =>
     reply.header('cache-control', 'no-store').send(reconciler.current()),
   );

@@ -1,3 +1,4 @@
+import { Alerts } from './components/alerts.tsx';
 import { Header } from './components/header.tsx';
 import { HistoryPanel } from './components/history.tsx';
 import { Lists } from './components/lists.tsx';
@@ -55,6 +56,7 @@ export function App() {
       </a>
       <Header />
       <main id="figures" aria-busy={!isThere || isWaiting.value}>
+        <Alerts />
         {isLong.value ? <Period /> : <Live />}
         {isThere && <People />}
         <HistoryPanel />

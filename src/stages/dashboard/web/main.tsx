@@ -5,6 +5,7 @@ import './styles/page.css';
 import './styles/panels.css';
 import './styles/people.css';
 import './styles/choices.css';
+import './styles/alerts.css';
 import './styles/narrow.css';
 import { App } from './app.tsx';
 import { start } from './state.ts';

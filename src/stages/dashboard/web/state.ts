@@ -2,6 +2,7 @@
 import { batch, computed, effect, signal } from '@preact/signals';
 import { scopeQuery } from '../../../contracts/live.ts';
 import { liveScope } from './address.ts';
+import { followAlerts } from './alerts.ts';
 import { changed, fromSnapshot, type Model } from './model.ts';
 import { followPeople, readPeople } from './people.ts';
 import { followReconciliation } from './reconciliation.ts';
@@ -159,6 +160,7 @@ export function start(): void {
   followWarehouse(serverNow);
   followPeople();
   followReconciliation();
+  followAlerts();
   setInterval(() => {
     if (document.hidden) return;
     if (paused.value) {
