@@ -16,7 +16,9 @@ const PORTS: Readonly<Record<string, readonly string[]>> = {
 
 const WEB = 'src/stages/dashboard/web/';
 /** What the page and its server say to each other. */
-const PAGE_CONTRACTS = ['live', 'people', 'reconciliation'].map((name) => `src/contracts/${name}.ts`);
+const PAGE_CONTRACTS = ['alerts', 'live', 'people', 'reconciliation'].map(
+  (name) => `src/contracts/${name}.ts`,
+);
 const isTest = (path: string): boolean => /\.(test|suite)\.ts$|\/testing\//.test(path);
 const parts = (path: string): string[] => path.replace(/^src\//, '').split('/');
 

@@ -15,6 +15,7 @@ function useNumber({ figure }: LiveAlert): (value: number) => string {
 function Alert({ alert }: { alert: LiveAlert }) {
   const t = texts.value;
   const f = formats.value;
+  const code = model.value?.mainCurrency ?? 'USD';
   const number = useNumber(alert);
   const { rule, figure, minutes, kind, value, bound, since, until, explained } = alert;
   return (
@@ -22,7 +23,7 @@ function Alert({ alert }: { alert: LiveAlert }) {
       <strong>{rule}</strong>{' '}
       {t.alertValue(t.alertFigures[figure], number(value), minutes, t.alertBounds[kind](number(bound)))}
       {explained !== null &&
-        ` ${t.alertExplained(explained.category, f.money(explained.change * 100, model.value?.mainCurrency ?? 'USD'))}`}{' '}
+        ` ${t.alertExplained(explained.category, f.money(explained.change * 100, code))}`}{' '}
       <span class="note">
         {until === null
           ? t.alertSince(f.clockShort(since))
