@@ -243,6 +243,13 @@ export const OPTIONS = {
     description:
       'Told by POST when an alert begins and ends. It may hold a secret: better by the environment.',
   }),
+  embedOrigins: text({
+    default: null,
+    pattern: /^https?:\/\/[^\s,;'"]+(,https?:\/\/[^\s,;'"]+)*$/,
+    shown: 'none',
+    unit: 'origin,…',
+    description: 'Origins whose pages may show the page in a frame (`?view=embed`).',
+  }),
   dashboardHost: text({
     default: '127.0.0.1',
     unit: 'address',

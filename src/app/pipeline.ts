@@ -82,6 +82,7 @@ const page = async (p: Platform) => ({
   reconcileMs: p.options.reconcile * 60_000,
   alertRules: p.options.alerts === null ? DEFAULT_RULES : readAlertRules(p.options.alerts),
   alertWebhook: p.options.alertWebhook,
+  embedOrigins: p.options.embedOrigins?.split(',') ?? [],
 });
 
 /** The built page. */

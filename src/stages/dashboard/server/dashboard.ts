@@ -59,6 +59,8 @@ export interface DashboardOptions {
   readonly operations?: Operations;
   /** How often shop, log, warehouse and windows are compared; 0 (default): when asked for. */
   readonly reconcileMs?: number;
+  /** Origins (`https://shop.example`) whose pages may show this one in a frame; default: none. */
+  readonly embedOrigins?: readonly string[];
   /** Default: DEFAULT_RULES. */
   readonly alertRules?: readonly AlertRule[];
   /** Where alerts are told, beside the page. */
@@ -178,6 +180,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       history: historyReader(options.warehouse, clock),
       people: peopleReader({ warehouse: options.warehouse, clock, shopNow: () => shopNowOf(model) }),
       ...others,
+      embedOrigins: options.embedOrigins ?? [],
       registry: prometheus({
         instances: model.instances,
         problems: () => problems().length,

@@ -14,7 +14,7 @@ import { type PeopleReader, peopleQuery } from './people.ts';
 import { type Query, unknownName, type WholeHours, wholeHours } from './query.ts';
 import type { Reconciler } from './reconciliation.ts';
 import type { SseHub } from './sse-hub.ts';
-import { PAGE_CSP } from './static-files.ts';
+import { pageCsp } from './static-files.ts';
 
 export interface Routes {
   readonly snapshot: (scope: LiveScope) => LiveSnapshot;
@@ -25,12 +25,13 @@ export interface Routes {
   readonly reconciler: Pick<Reconciler, 'current' | 'request' | 'replay'>;
   readonly hub: Pick<SseHub, 'connect'>;
   readonly registry: Registry;
+  /** Origins of the pages that may hold this one in a frame. */
+  readonly embedOrigins: readonly string[];
   /** A request failed for a reason that is not the caller's. */
   readonly failed: (path: string, error: Error) => void;
 }
 
 const SECURITY_HEADERS = {
-  'content-security-policy': PAGE_CSP,
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cross-origin-opener-policy': 'same-origin',
@@ -128,8 +129,9 @@ function registerOperations(server: FastifyInstance, { alerts, reconciler, faile
 
 /** Registers every route but the page's own files. */
 export function registerRoutes(server: FastifyInstance, routes: Routes): void {
+  const csp = pageCsp(routes.embedOrigins);
   server.addHook('onRequest', async (_request, reply) => {
-    reply.headers(SECURITY_HEADERS);
+    reply.headers({ ...SECURITY_HEADERS, 'content-security-policy': csp });
   });
   server.setNotFoundHandler((request, reply) =>
     reply

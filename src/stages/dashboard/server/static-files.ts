@@ -13,9 +13,10 @@ const TYPES: Readonly<Record<string, string>> = {
   '.txt': 'text/plain; charset=utf-8',
 };
 
-/** No inline code, no third party, no frame. */
-export const PAGE_CSP =
-  "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
+/** No inline code, no third party, and no frame but in pages of these origins. */
+export const pageCsp = (frameAncestors: readonly string[]): string =>
+  "default-src 'self'; base-uri 'none'; form-action 'none'; object-src 'none'; frame-ancestors " +
+  (frameAncestors.join(' ') || "'none'");
 
 /** Everything the page is made of fits many times over. */
 const FILES_MAX = 100;

@@ -12,6 +12,7 @@ test('what the address says is what is written into it, and nothing that goes wi
     { ...PLAIN, period: 'custom', from, to: from + 48 * HOUR_MS, compare: 'weekday' },
     { ...PLAIN, lang: 'es', theme: 'dark', currency: 'EUR', filter: { by: 'category', of: 'Casa & jardín' } },
     { ...PLAIN, period: '24h', filter: { by: 'merchant', of: '7' } },
+    { ...PLAIN, view: 'kiosk' },
   ];
   for (const state of states) assert.deepEqual(parseAddress(addressQuery(state)), state);
   assert.equal(addressQuery(PLAIN, '?utm=x&merchant=7'), '?utm=x');
@@ -24,6 +25,7 @@ test('what the address says wrong is as if it were not said', () => {
     '?compare=x',
     '?merchant=abc',
     '?paused=yes',
+    '?view=toString',
     '?category=',
   ]) {
     assert.deepEqual(parseAddress(search), PLAIN, search);

@@ -15,6 +15,9 @@ export const PERIODS = {
 export type PeriodName = keyof typeof PERIODS;
 export const COMPARES = ['previous', 'weekday', 'none'] as const;
 export type Compare = (typeof COMPARES)[number];
+/** `kiosk`: for a wall, only what goes on now, large. `embed`: the same for another page's frame. */
+export const VIEWS = ['page', 'kiosk', 'embed'] as const;
+export type ViewName = (typeof VIEWS)[number];
 const FILTERS = ['merchant', 'payment', 'category'] as const satisfies readonly LiveFilter['by'][];
 
 export interface Address {
@@ -29,6 +32,7 @@ export interface Address {
   readonly compare: Compare;
   readonly filter: LiveFilter | null;
   readonly paused: boolean;
+  readonly view: ViewName;
   /** Ids of the tables that are open. */
   readonly tables: readonly string[];
 }
@@ -68,6 +72,7 @@ export function parseAddress(search: string): Address {
     compare: COMPARES.find((each) => each === text('compare')) ?? 'previous',
     filter: isFilter ? { by, of } : null,
     paused: text('paused') === '1',
+    view: VIEWS.find((each) => each === text('view')) ?? 'page',
     tables: (text('tables') ?? '').split(' ').filter(Boolean).slice(0, TABLES_MAX),
   };
 }
@@ -91,6 +96,7 @@ export function addressQuery(address: Address, search = ''): string {
       FILTERS.map((name) => [name, address.filter?.by === name ? address.filter.of : undefined]),
     ),
     paused: address.paused ? '1' : undefined,
+    view: address.view === 'page' ? undefined : address.view,
     tables: address.tables.length === 0 ? undefined : address.tables.join(' '),
   };
   for (const [name, value] of Object.entries(values)) {

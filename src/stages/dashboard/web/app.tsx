@@ -9,7 +9,7 @@ import { Quality } from './components/quality.tsx';
 import { Reconciliation } from './components/reconciliation.tsx';
 import { Stages } from './components/stages.tsx';
 import { Stats } from './components/stats.tsx';
-import { texts } from './settings.ts';
+import { address, texts } from './settings.ts';
 import { isWaiting, version, view } from './state.ts';
 import type { View } from './view.ts';
 import { isLong } from './warehouse.ts';
@@ -39,13 +39,32 @@ function Live() {
           <Stats view={shown} />
         </>
       )}
-      {(!isEmpty || shown.behaviors.length > 0) && <Lists view={shown} />}
+      {address.value.view === 'page' && (!isEmpty || shown.behaviors.length > 0) && <Lists view={shown} />}
+    </>
+  );
+}
+
+/** What goes on now, for a wall or another page's frame. */
+function NowAlone() {
+  const isThere = version.value !== undefined;
+  return (
+    <>
+      <Header />
+      <main id="figures" aria-busy={!isThere || isWaiting.value}>
+        <Alerts />
+        {isLong.value ? <Period /> : <Live />}
+      </main>
     </>
   );
 }
 
 /** The whole page; each part reads the signals it shows. */
 export function App() {
+  if (address.value.view !== 'page') return <NowAlone />;
+  return <Page />;
+}
+
+function Page() {
   const t = texts.value;
   const isThere = version.value !== undefined;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -96,6 +96,7 @@ export function togglePause(): void {
 /** The space bar stops and goes on, wherever it has no meaning of its own. */
 function onKey(event: KeyboardEvent): void {
   const target = event.target as Element;
+  if (event.key === 'Escape' && address.peek().view === 'kiosk') setAddress({ view: 'page' });
   const own = 'a, button, input, select, textarea, summary, [contenteditable]';
   if (event.key !== ' ' || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
   if (target.closest(own) !== null) return;
@@ -142,6 +143,9 @@ export function start(): void {
   effect(() => {
     document.documentElement.lang = language.value;
     document.title = texts.value.title;
+  });
+  effect(() => {
+    document.documentElement.dataset['view'] = address.value.view;
   });
   effect(() => {
     if (chosenTheme.value === undefined) delete document.documentElement.dataset['theme'];

@@ -1,4 +1,13 @@
-import { chosenTheme, formats, language, setAddress, type Theme, texts, theme } from '../settings.ts';
+import {
+  address,
+  chosenTheme,
+  formats,
+  language,
+  setAddress,
+  type Theme,
+  texts,
+  theme,
+} from '../settings.ts';
 import { held, model, now, paintedAt, paused, state, togglePause } from '../state.ts';
 import { Choices } from './choices.tsx';
 
@@ -64,8 +73,25 @@ function PauseButton() {
   );
 }
 
+/** The whole screen where the browser lets us; Escape leaves both. */
+function KioskButton() {
+  const t = texts.value;
+  const isKiosk = address.value.view === 'kiosk';
+  const toggle = (): void => {
+    setAddress({ view: isKiosk ? 'page' : 'kiosk' });
+    if (isKiosk) void document.exitFullscreen?.().catch(() => {});
+    else void document.documentElement.requestFullscreen?.().catch(() => {});
+  };
+  return (
+    <button type="button" class="control" title={t.kioskHelp} aria-pressed={isKiosk} onClick={toggle}>
+      {t.kiosk}
+    </button>
+  );
+}
+
 export function Header() {
   const t = texts.value;
+  const { view } = address.value;
   const other = language.value === 'en' ? 'es' : 'en';
   const profile = model.value?.profile;
   return (
@@ -85,22 +111,25 @@ export function Header() {
         )}
       </div>
       <Connection />
-      <div class="controls">
-        <PauseButton />
-        <button
-          type="button"
-          class="control"
-          lang={other}
-          aria-label={`${other.toUpperCase()}: ${t.otherLanguage}`}
-          title={t.otherLanguage}
-          onClick={() => setAddress({ lang: other })}
-        >
-          {other.toUpperCase()}
-        </button>
-        <ThemeButton />
-      </div>
+      {view !== 'embed' && (
+        <div class="controls">
+          <PauseButton />
+          <KioskButton />
+          <button
+            type="button"
+            class="control"
+            lang={other}
+            aria-label={`${other.toUpperCase()}: ${t.otherLanguage}`}
+            title={t.otherLanguage}
+            onClick={() => setAddress({ lang: other })}
+          >
+            {other.toUpperCase()}
+          </button>
+          <ThemeButton />
+        </div>
+      )}
       {state.value !== 'live' && <p class="strip">{t.stateHelp[state.value]}</p>}
-      <Choices />
+      {view === 'page' && <Choices />}
     </header>
   );
 }
