@@ -181,6 +181,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       people: peopleReader({ warehouse: options.warehouse, clock, shopNow: () => shopNowOf(model) }),
       ...others,
       embedOrigins: options.embedOrigins ?? [],
+      listensAt: options.host,
       registry: prometheus({
         instances: model.instances,
         problems: () => problems().length,

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
 import {
   API,
@@ -10,6 +10,7 @@ import {
 import type { Alerts } from './alerts.ts';
 import type { History } from './history.ts';
 import { scopeOf } from './live-scope.ts';
+import { refusal } from './operator-guard.ts';
 import { type PeopleReader, peopleQuery } from './people.ts';
 import { type Query, unknownName, type WholeHours, wholeHours } from './query.ts';
 import type { Reconciler } from './reconciliation.ts';
@@ -27,6 +28,8 @@ export interface Routes {
   readonly registry: Registry;
   /** Origins of the pages that may hold this one in a frame. */
   readonly embedOrigins: readonly string[];
+  /** The address the page is served at. */
+  readonly listensAt: string;
   /** A request failed for a reason that is not the caller's. */
   readonly failed: (path: string, error: Error) => void;
 }
@@ -103,7 +106,17 @@ function registerWarehouse(server: FastifyInstance, { history, people, failed }:
 }
 
 /** What is compared, and what an operator can have done. */
-function registerOperations(server: FastifyInstance, { alerts, reconciler, failed }: Routes): void {
+function registerOperations(
+  server: FastifyInstance,
+  { listensAt, alerts, reconciler, failed }: Routes,
+): void {
+  const guarded = {
+    preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
+      const why = refusal(listensAt, request.headers);
+      if (why !== null) return reply.code(403).send(fault('forbidden', why));
+    },
+  };
+
   server.get(API.alerts, (_request, reply) =>
     reply.header('cache-control', 'no-store').send(alerts.current()),
   );
@@ -112,12 +125,12 @@ function registerOperations(server: FastifyInstance, { alerts, reconciler, faile
     reply.header('cache-control', 'no-store').send(reconciler.current()),
   );
 
-  server.post(API.reconciliation, (_request, reply) => {
+  server.post(API.reconciliation, guarded, (_request, reply) => {
     const isNew = reconciler.request();
     return reply.code(isNew ? 202 : 200).send(reconciler.current());
   });
 
-  server.post(API.replay, async (_request, reply) => {
+  server.post(API.replay, guarded, async (_request, reply) => {
     try {
       return await reconciler.replay();
     } catch (error) {

@@ -11,6 +11,8 @@ const REPLAY_MS_MAX = 300_000;
 
 /** null before the server's first answer. */
 export const reconciliation = signal<LiveReconciliation | null>(null);
+/** Why the server did not do what it was asked for. */
+export const refused = signal<string | null>(null);
 /** What became of the last replay: its counts, or what went wrong. */
 export const replayed = signal<LiveReplay | string | null>(null);
 export const isReplaying = signal(false);
@@ -28,8 +30,10 @@ async function read(method: 'GET' | 'POST' = 'GET'): Promise<void> {
   try {
     if (!document.hidden || method === 'POST')
       reconciliation.value = await ask<LiveReconciliation>(API.reconciliation, method, TIMEOUT_MS);
-  } catch {
+    if (method === 'POST') refused.value = null;
+  } catch (error) {
     // What was found before still stands, with its time.
+    if (method === 'POST') refused.value = (error as Error).message;
   }
   timer = setTimeout(read, reconciliation.value?.state === 'running' ? SOON_MS : AGAIN_MS);
 }

@@ -1,5 +1,12 @@
 import type { LiveComparison, LiveReconciliation, LiveReport } from '../../../../contracts/reconciliation.ts';
-import { isReplaying, reconcileNow, reconciliation, replayDeadLetters, replayed } from '../reconciliation.ts';
+import {
+  isReplaying,
+  reconcileNow,
+  reconciliation,
+  refused,
+  replayDeadLetters,
+  replayed,
+} from '../reconciliation.ts';
 import { formats, texts } from '../settings.ts';
 import type { Sheet } from '../sheet.ts';
 import { now } from '../state.ts';
@@ -154,6 +161,7 @@ export function Reconciliation() {
         </p>
       </div>
       {message !== null && <p class="fault">{t.notReconciled(message)}</p>}
+      {refused.value !== null && <p class="fault">{refused.value}</p>}
       {last !== null && <Report report={last} />}
       {!canAsk && <p class="note">{t.notHere}</p>}
       <div class="sheet-view">
