@@ -11,6 +11,8 @@ export interface LivePeopleMoney {
   readonly cart_minor: number;
   readonly checkout_minor: number;
   readonly bought_minor: number;
+  /** Of `bought_minor`, that of sessions that had checked out. */
+  readonly bought_of_checked_out_minor: number;
   readonly abandoned: number;
   readonly abandoned_minor: number;
 }

@@ -72,7 +72,15 @@ const NOBODY: People = {
   ...{ money: [], sessionlessSales: 0, buyers: 0, newBuyers: 0 },
 };
 const NO_MONEY = {
-  ...{ currency: 'USD', cartMinor: 0, checkoutMinor: 0, boughtMinor: 0, abandoned: 0, abandonedMinor: 0 },
+  ...{
+    currency: 'USD',
+    cartMinor: 0,
+    checkoutMinor: 0,
+    boughtMinor: 0,
+    boughtOfCheckedOutMinor: 0,
+    abandoned: 0,
+    abandonedMinor: 0,
+  },
 };
 
 test('an empty warehouse, and an empty range, have nobody', () =>
@@ -96,7 +104,13 @@ test('steps: each session once, what it did by the end, with the money of its ca
       ...[look('looks', HOUR), cart('carts', 'add_to_cart', HOUR, 300), bought(2, 'direct', HOUR)],
       ...[bought(3, 'fails', HOUR, { status: 'failed' }), bought(4, null, HOUR)],
     );
-    const money = { ...NO_MONEY, cartMinor: 800, checkoutMinor: 500, boughtMinor: 450 + 5_998 };
+    const money = {
+      ...NO_MONEY,
+      cartMinor: 800,
+      checkoutMinor: 500,
+      boughtMinor: 450 + 5_998,
+      boughtOfCheckedOutMinor: 450,
+    };
     assert.deepEqual(await warehouse.people(HOUR, HOUR + MINUTE_MS), {
       ...{ sessions: 5, viewed: 2, carted: 2, checkedOut: 1, bought: 2 },
       ...{ cartedOfViewed: 1, checkedOutOfCarted: 1, boughtOfCheckedOut: 1 },

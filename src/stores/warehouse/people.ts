@@ -21,7 +21,8 @@ SELECT currency, count(*) AS sessions,
   count(*) FILTER (WHERE checked_out_at < $2 AND bought_at < $2) AS "boughtOfCheckedOut",
   coalesce(sum(cart_minor) FILTER (WHERE carted_at < $2), 0) AS "cartMinor",
   coalesce(sum(checkout_minor) FILTER (WHERE checked_out_at < $2), 0) AS "checkoutMinor",
-  coalesce(sum(bought_minor) FILTER (WHERE bought_at < $2), 0) AS "boughtMinor"
+  coalesce(sum(bought_minor) FILTER (WHERE bought_at < $2), 0) AS "boughtMinor",
+  coalesce(sum(bought_minor) FILTER (WHERE bought_at < $2 AND checked_out_at < $2), 0) AS "boughtOfCheckedOutMinor"
 FROM customer_sessions
 WHERE "timestamp" >= $1 AND "timestamp" < $2 + interval '${SESSION_MS_MAX} ms' AND first_at < $2
   AND ($3::bigint IS NULL OR customer_id = $3)
@@ -122,6 +123,7 @@ function moneyOf(
       cartMinor: Number(steps?.cartMinor ?? 0),
       checkoutMinor: Number(steps?.checkoutMinor ?? 0),
       boughtMinor: Number(steps?.boughtMinor ?? 0),
+      boughtOfCheckedOutMinor: Number(steps?.boughtOfCheckedOutMinor ?? 0),
       abandoned: Number(left?.abandoned ?? 0),
       abandonedMinor: Number(left?.abandonedMinor ?? 0),
     };

@@ -80,6 +80,8 @@ export interface PeopleMoney {
   readonly checkoutMinor: number;
   /** Completed sales as amended, before refunds. */
   readonly boughtMinor: number;
+  /** Of `boughtMinor`, that of sessions that had checked out. */
+  readonly boughtOfCheckedOutMinor: number;
   readonly abandoned: number;
   readonly abandonedMinor: number;
 }

@@ -78,6 +78,7 @@ const figuresOf = ([from, to]: Range, people: People): LivePeopleFigures => ({
     cart_minor: money.cartMinor,
     checkout_minor: money.checkoutMinor,
     bought_minor: money.boughtMinor,
+    bought_of_checked_out_minor: money.boughtOfCheckedOutMinor,
     abandoned: money.abandoned,
     abandoned_minor: money.abandonedMinor,
   })),

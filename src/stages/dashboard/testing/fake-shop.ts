@@ -278,11 +278,11 @@ export function shopPeople(fromMs: number, toMs: number, customerId?: number): P
   const of = (perMinute: number): number =>
     Math.round((perMinute * minutes * newer) / (customerId === undefined ? 1 : 3));
   return {
-    sessions: of(46),
+    sessions: of(246),
     viewed: of(31),
     carted: of(14),
     checkedOut: of(7),
-    bought: of(22),
+    bought: of(220),
     cartedOfViewed: of(12),
     checkedOutOfCarted: of(7),
     boughtOfCheckedOut: of(6),
@@ -291,7 +291,8 @@ export function shopPeople(fromMs: number, toMs: number, customerId?: number): P
         currency: 'USD',
         cartMinor: of(14) * 7_300,
         checkoutMinor: of(7) * 8_100,
-        boughtMinor: of(22) * 9_850,
+        boughtMinor: of(220) * 9_850,
+        boughtOfCheckedOutMinor: of(6) * 7_900,
         abandoned: of(5),
         abandonedMinor: of(5) * 6_400,
       },

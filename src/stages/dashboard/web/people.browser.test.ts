@@ -54,6 +54,9 @@ describe('people', { skip: noBrowser }, () => {
     const dollars = (money!.cartMinor / 100).toLocaleString('en', { style: 'currency', currency: 'USD' });
     assert.ok(cart.startsWith(`Put one into the cart${dollars}${count(period!.carted)}`), cart);
     assert.ok(cart.includes(`${percent(period!.cartedOfViewed / period!.viewed)} of those who looked`), cart);
+    const direct = await text(page, '[data-step=direct] .value');
+    assert.ok(direct.endsWith(count(period!.bought - period!.boughtOfCheckedOut)), direct);
+    assert.ok((await text(page, '[data-step=bought] .value')).endsWith(count(period!.boughtOfCheckedOut)));
     assert.ok(cart.includes(`${period!.carted - period!.cartedOfViewed} others had not looked`), cart);
     const change = (period!.carted / earlier!.carted - 1).toLocaleString('en', {
       style: 'percent',
@@ -121,9 +124,9 @@ describe('people', { skip: noBrowser }, () => {
     const { page } = opened;
     await shown(page);
     const funnel = await text(page, '.funnel');
-    assert.match(funnel, /7 completed sales name no session/);
+    assert.match(funnel, /Completed sales that name no session, and so are in no step: 7/);
     assert.match(funnel, /nothing to compare with yet/);
-    assert.match(funnel, /nobody checked out/);
+    assert.match(funnel, /nobody came so far/);
     served.warehouse.fault = new Error('down');
     await page.getByLabel('Compare with').selectOption('none');
     await page.locator('.people .warn', { hasText: 'The warehouse does not answer' }).waitFor();
@@ -144,7 +147,7 @@ describe('people', { skip: noBrowser }, () => {
       await using opened = await browser.open(served, options, search);
       const { page } = opened;
       await shown(page);
-      assert.equal(await page.locator('.people tbody tr').count(), 7 + 4);
+      assert.equal(await page.locator('.people tbody tr').count(), 7 + 5);
       assert.deepEqual(await browser.objections(page), [], search);
       assert.equal(await page.evaluate('document.documentElement.scrollWidth'), width, search);
     }

@@ -209,20 +209,11 @@ export const es: Texts = {
     carted: (count) => `otras ${count} no habían mirado`,
     checked_out: (count) => `otras ${count} no tenían carrito`,
   },
-  noneBefore: {
-    viewed: 'ninguna sesión en este tiempo',
-    carted: 'nadie miró un producto',
-    checked_out: 'nadie tenía carrito',
-    bought: 'nadie pasó por caja',
-    direct: 'ninguna sesión en este tiempo',
-  },
+  noneBefore: 'nadie llegó hasta aquí',
   withStepBefore: 'Con el paso anterior',
   sessionsBefore: 'Sesiones anteriores',
   amountBefore: 'Importe anterior',
-  sessionless: (count) =>
-    count === 1
-      ? '1 venta completada no nombra sesión: en ningún paso.'
-      : `${count} ventas completadas no nombran sesión: en ningún paso.`,
+  sessionless: (count) => `Ventas completadas que no nombran sesión, y así en ningún paso: ${count}.`,
   mixedMoney: 'Las sesiones con varias monedas se cuentan, pero sin su dinero.',
   views: 'Vistas',
   viewsOf: (count) => (count === '1' ? '1 vista' : `${count} vistas`),

@@ -13,12 +13,13 @@ export const moneyIn = ({ money }: LivePeopleFigures, code: string): Omit<LivePe
     cart_minor: 0,
     checkout_minor: 0,
     bought_minor: 0,
+    bought_of_checked_out_minor: 0,
     abandoned: 0,
     abandoned_minor: 0,
   };
 
 interface Step {
-  readonly id: 'viewed' | 'carted' | 'checked_out' | 'bought';
+  readonly id: 'viewed' | 'carted' | 'checked_out' | 'bought' | 'direct';
   readonly sessions: number;
   /** Sessions that had done the step before too, and all that had. */
   readonly ofBefore: number;
@@ -38,7 +39,21 @@ function stepsOf(figures: LivePeopleFigures, code: string): readonly Step[] {
     step('viewed', viewed, viewed, sessions, null),
     step('carted', carted, carted_of_viewed, viewed, money.cart_minor),
     step('checked_out', checked_out, checked_out_of_carted, carted, money.checkout_minor),
-    step('bought', bought, bought_of_checked_out, checked_out, money.bought_minor),
+    step(
+      'bought',
+      bought_of_checked_out,
+      bought_of_checked_out,
+      checked_out,
+      money.bought_of_checked_out_minor,
+    ),
+    // Not a step: many buy without any, and would dwarf those who take them.
+    step(
+      'direct',
+      bought - bought_of_checked_out,
+      0,
+      sessions,
+      money.bought_minor - money.bought_of_checked_out_minor,
+    ),
   ];
 }
 
@@ -78,7 +93,7 @@ export function Funnel({ read, than }: { read: LivePeople; than: string | null }
   const earlier = than === null ? null : knownBefore(read);
   const others = earlier === null ? null : stepsOf(earlier, code);
   const steps = stepsOf(period, code);
-  const highest = Math.max(1, ...steps.map(({ sessions }) => sessions));
+  const highest = Math.max(1, ...steps.map(({ id, sessions }) => (id === 'direct' ? 0 : sessions)));
   const isMixed = period.money.some((money) => money.currency === 'mixed');
   return (
     <div class="funnel">
@@ -93,19 +108,27 @@ export function Funnel({ read, than }: { read: LivePeople; than: string | null }
               {minor !== null && <span class="beside">{f.money(minor, code)}</span>}
               {f.count(sessions)}
             </span>
-            <span class="track" aria-hidden="true">
-              <span class="fill" style={{ transform: `scaleX(${sessions / highest})` }} />
-            </span>
+            {id !== 'direct' && (
+              <span class="track" aria-hidden="true">
+                <span class="fill" style={{ transform: `scaleX(${sessions / highest})` }} />
+              </span>
+            )}
             <span class="note">
-              {before === 0 ? t.noneBefore[id] : t.ofBefore[id](f.percent(ofBefore / before))}
-              {id !== 'viewed' && sessions > ofBefore && `; ${t.others[id](f.count(sessions - ofBefore))}`}
+              {before === 0
+                ? t.noneBefore
+                : t.ofBefore[id](f.percent((id === 'direct' ? sessions : ofBefore) / before))}
+              {(id === 'carted' || id === 'checked_out') &&
+                sessions > ofBefore &&
+                `; ${t.others[id](f.count(sessions - ofBefore))}`}
             </span>
             {others !== null && <Change of={[sessions, others[index]!.sessions]} than={than!} />}
           </li>
         ))}
       </ol>
       {than !== null && others === null && <p class="note">{t.notComparable(null)}</p>}
-      {period.sessionless_sales > 0 && <p class="note warn">{t.sessionless(period.sessionless_sales)}</p>}
+      {period.sessionless_sales > 0 && (
+        <p class="note warn">{t.sessionless(f.count(period.sessionless_sales))}</p>
+      )}
       {isMixed && <p class="note">{t.mixedMoney}</p>}
       <SheetView sheet={sheetOf(read, code)} />
     </div>
