@@ -1,0 +1,77 @@
+// Hours in half a minute: what the page keeps does not grow.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { LIVE_WINDOW_MS } from '../../../contracts/live.ts';
+import { noBrowser, type PageBrowser, pageBrowser } from '../testing/browser.ts';
+import { SHOP_STAGES, shopDetails, shopHealth, shopWindow } from '../testing/fake-shop.ts';
+import { serve } from '../testing/serve.ts';
+
+/** Two hours fill everything that is bounded by time; the next two must not add to it. */
+const WINDOWS = 240;
+const STEP_MS = 60;
+/** The heap is not the same twice, by some percent; windows that stay would be half of it again. */
+const GROWTH_MAX = 1.3;
+
+describe('a page that stays open', { skip: noBrowser }, () => {
+  let browser: PageBrowser;
+  before(async () => {
+    browser = await pageBrowser();
+  });
+  after(() => browser?.close());
+
+  test('keeps what it shows, and nothing else', { timeout: 120_000 }, async (t) => {
+    let ahead = 0;
+    const clock = {
+      now: () => Date.now() + ahead,
+      sleep: (ms: number, signal?: AbortSignal) =>
+        new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          signal?.addEventListener(
+            'abort',
+            () => {
+              clearTimeout(timer);
+              resolve();
+            },
+            { once: true },
+          );
+        }),
+    };
+    await using served = await serve({ webDir: browser.webDir, clock, expectedStages: SHOP_STAGES });
+    const step = async () => {
+      const now = clock.now();
+      const start = Math.floor(now / LIVE_WINDOW_MS) * LIVE_WINDOW_MS;
+      await served.store.write([
+        ...shopWindow(start - LIVE_WINDOW_MS, now),
+        ...shopWindow(start, now),
+        ...shopDetails(now, 1),
+      ]);
+      await served.store.writeHealth(shopHealth(now));
+    };
+    await step();
+    await using opened = await browser.open(served, {}, '?window=1h&tables=revenue products');
+    const { page, faults } = opened;
+    const session = await page.context().newCDPSession(page);
+    await session.send('Performance.enable');
+    const measured = async () => {
+      await session.send('HeapProfiler.collectGarbage');
+      const { metrics } = await session.send('Performance.getMetrics');
+      const of = (name: string) => metrics.find((metric) => metric.name === name)!.value;
+      return { heap: of('JSHeapUsedSize'), nodes: of('Nodes'), listeners: of('JSEventListeners') };
+    };
+    const pass = async () => {
+      for (let window = 0; window < WINDOWS; window++) {
+        ahead += LIVE_WINDOW_MS;
+        await step();
+        await page.waitForTimeout(STEP_MS);
+      }
+      return measured();
+    };
+    const first = await pass();
+    const second = await pass();
+    for (const name of ['heap', 'nodes', 'listeners'] as const) {
+      t.diagnostic(`${name}: ${first[name]} after two hours, ${second[name]} after four`);
+      assert.ok(second[name] < first[name] * GROWTH_MAX, `${name}: ${first[name]} → ${second[name]}`);
+    }
+    assert.deepEqual(faults, []);
+  });
+});
