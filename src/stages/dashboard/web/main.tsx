@@ -8,7 +8,9 @@ import './styles/choices.css';
 import './styles/alerts.css';
 import './styles/narrow.css';
 import { App } from './app.tsx';
+import { speak } from './settings.ts';
 import { start } from './state.ts';
 
+await speak();
 start();
 render(<App />, document.getElementById('page')!);

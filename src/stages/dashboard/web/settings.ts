@@ -1,8 +1,8 @@
 // The state in the address as signals; language, theme and currency are remembered beyond it.
-import { computed, signal } from '@preact/signals';
+import { computed, effect, signal } from '@preact/signals';
 import { type Address, addressQuery, parseAddress } from './address.ts';
 import { formatsOf } from './format.ts';
-import { type Language, TEXTS } from './text.ts';
+import { LANGUAGES, type Language, type Texts } from './text.ts';
 
 export type Theme = 'light' | 'dark';
 type Remembered = 'lang' | 'theme' | 'currency';
@@ -57,8 +57,26 @@ export const chosenTheme = computed<Theme | undefined>(() => {
 });
 export const theme = computed<Theme>(() => chosenTheme.value ?? systemTheme.value);
 export const chosenCurrency = computed(() => address.value.currency ?? remembered('currency'));
-export const language = computed<Language>(() =>
+const chosenLanguage = computed<Language>(() =>
   (address.value.lang ?? remembered('lang') ?? navigator.language).startsWith('es') ? 'es' : 'en',
 );
-export const texts = computed(() => TEXTS[language.value]);
+/** null until the first language is there. */
+const spoken = signal<{ readonly language: Language; readonly texts: Texts } | null>(null);
+
+/** Resolves once the page can speak; a language that is chosen later is spoken as soon as it is there. */
+export async function speak(): Promise<void> {
+  const load = async (wanted: Language): Promise<void> => {
+    const loaded = await LANGUAGES[wanted]();
+    if (chosenLanguage.peek() === wanted) spoken.value = { language: wanted, texts: loaded };
+  };
+  await load(chosenLanguage.peek());
+  effect(() => {
+    // One that cannot be had: the page goes on in the other one.
+    if (chosenLanguage.value !== spoken.peek()?.language) void load(chosenLanguage.value).catch(() => {});
+  });
+}
+
+/** Nothing is shown before `speak` has resolved. */
+export const language = computed<Language>(() => spoken.value!.language);
+export const texts = computed<Texts>(() => spoken.value!.texts);
 export const formats = computed(() => formatsOf(language.value));

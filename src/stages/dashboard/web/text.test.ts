@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatsOf } from './format.ts';
-import { TEXTS } from './text.ts';
+import { en } from './text-en.ts';
+import { es as spanish } from './text-es.ts';
 
 const leaves = (value: unknown, path: string): [string, string][] =>
   typeof value === 'object' && value !== null
@@ -12,8 +13,8 @@ const leaves = (value: unknown, path: string): [string, string][] =>
 const ALIKE = /^\.(interactions\..*|periods\..*|.*bytes)$/;
 
 test('every text is there in both languages, and none was left untranslated', () => {
-  const es = new Map(leaves(TEXTS.es, ''));
-  for (const [path, text] of leaves(TEXTS.en, '')) {
+  const es = new Map(leaves(spanish, ''));
+  for (const [path, text] of leaves(en, '')) {
     assert.ok(es.get(path), path);
     if (!ALIKE.test(path)) assert.notEqual(es.get(path), text, path);
   }
