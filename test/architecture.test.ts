@@ -16,7 +16,7 @@ const PORTS: Readonly<Record<string, readonly string[]>> = {
 
 const WEB = 'src/stages/dashboard/web/';
 /** What the page and its server say to each other. */
-const PAGE_CONTRACTS = ['alerts', 'live', 'people', 'reconciliation'].map(
+const PAGE_CONTRACTS = ['alerts', 'feed', 'live', 'people', 'reconciliation'].map(
   (name) => `src/contracts/${name}.ts`,
 );
 const isTest = (path: string): boolean => /\.(test|suite)\.ts$|\/testing\//.test(path);

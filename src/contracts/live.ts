@@ -6,6 +6,7 @@ export const API = {
   stream: '/api/v1/stream',
   history: '/api/v1/history',
   people: '/api/v1/people',
+  feed: '/api/v1/feed',
   health: '/api/v1/health',
   reconciliation: '/api/v1/reconciliation',
   replay: '/api/v1/dead-letters/replay',

@@ -388,3 +388,46 @@ test('a warehouse of before is brought up to date: its sessions and buyers are a
     assert.equal(loaded[0]!.length > 60 && loaded[1]!.length === 2, true);
     assert.deepEqual(await read(), loaded);
   }));
+
+test('the latest sales are the newest that became completed, of one merchant where it is named', () =>
+  withWarehouse(async (warehouse, load) => {
+    assert.deepEqual(await warehouse.latestSales(5), []);
+    await load(
+      bought(1, null, HOUR, {
+        customer_id: 7,
+        customer_name: 'Casa Luna',
+        buyer_id: 4_242,
+        total_amount_minor: 1_250,
+      }),
+      bought(2, null, HOUR + 2_000, { customer_id: 8, customer_name: 'Norte', status: 'pending' }),
+      bought(3, null, HOUR + 1_000, { customer_id: 8, customer_name: 'Norte', payment_method: 'PayPal' }),
+      // Amended while completed: it did not become so.
+      bought(1, null, HOUR + 3_000, {
+        ...{
+          customer_id: 7,
+          op: 'amended',
+          previous_status: 'completed',
+          previous_total_amount_minor: 1_250,
+        },
+        event_id: eventId('latest/amended'),
+      }),
+    );
+    const latest = await warehouse.latestSales(5);
+    assert.deepEqual(
+      latest.map(({ at, customerName }) => [at - HOUR, customerName]),
+      [
+        [1_000, 'Norte'],
+        [0, 'Casa Luna'],
+      ],
+    );
+    assert.equal(latest[0]!.paymentMethod, 'PayPal');
+    assert.deepEqual(
+      [latest[1]!.buyerId, latest[1]!.amountMinor, latest[1]!.currency],
+      [4_242, 1_250, 'USD'],
+    );
+    assert.equal((await warehouse.latestSales(1)).length, 1);
+    assert.deepEqual(
+      (await warehouse.latestSales(5, 7)).map(({ customerName }) => customerName),
+      ['Casa Luna'],
+    );
+  }));

@@ -4,7 +4,7 @@ import { createDays, DAY_MS, dayOf, dropDays, hasOwnPartition } from './days.ts'
 import { loadBatch } from './load.ts';
 import { migrate } from './migrate.ts';
 import { people, productViews } from './people.ts';
-import { accounting, activity, history, totals } from './queries.ts';
+import { accounting, activity, history, latestSales, totals } from './queries.ts';
 import type { LoadRecord, Warehouse } from './warehouse.ts';
 
 export interface PostgresWarehouseOptions {
@@ -82,6 +82,7 @@ export function postgresWarehouse({ url, clock, retentionDays = 400 }: PostgresW
     people: (fromMs, toMs, customerId) => withClient((client) => people(client, fromMs, toMs, customerId)),
     productViews: (fromMs, toMs, max, customerId) =>
       withClient((client) => productViews(client, fromMs, toMs, max, customerId)),
+    latestSales: (max, customerId) => latestSales(pool, max, customerId),
     accounting: () => accounting(pool),
     close: () => pool.end(),
   };

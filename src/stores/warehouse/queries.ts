@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { HistoryPoint, LedgerRow, Warehouse, WarehouseTotals } from './warehouse.ts';
+import type { HistoryPoint, LatestSale, LedgerRow, Warehouse, WarehouseTotals } from './warehouse.ts';
 
 /** Sales by hour and currency, from the rollup. */
 export async function history(
@@ -28,6 +28,31 @@ export async function history(
     pending: Number(row.pending),
     failed: Number(row.failed),
     refunded: Number(row.refunded),
+  }));
+}
+
+/** The newest entries into `completed`, by the index of those: its condition stands here as it is written there. */
+export async function latestSales(
+  pool: pg.Pool,
+  max: number,
+  customerId?: number,
+): Promise<readonly LatestSale[]> {
+  const { rows } = await pool.query<Record<keyof LatestSale, string | null>>(
+    `SELECT extract(epoch FROM "timestamp") * 1000 AS at, customer_name AS "customerName", buyer_id AS "buyerId",
+            raw_data ->> 'payment_method' AS "paymentMethod", amount_minor AS "amountMinor", currency
+     FROM realtime_events
+     WHERE event_type = 'transaction' AND op <> 'items_changed' AND status = 'completed'
+       AND previous_status IS DISTINCT FROM 'completed' AND ($2::bigint IS NULL OR customer_id = $2)
+     ORDER BY "timestamp" DESC, source_position DESC LIMIT $1`,
+    [max, customerId ?? null],
+  );
+  return rows.map((row) => ({
+    at: Number(row.at),
+    customerName: row.customerName,
+    buyerId: row.buyerId === null ? null : Number(row.buyerId),
+    paymentMethod: row.paymentMethod,
+    amountMinor: Number(row.amountMinor),
+    currency: row.currency!,
   }));
 }
 

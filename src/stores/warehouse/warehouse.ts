@@ -121,6 +121,16 @@ export interface LedgerRow {
   readonly digest: string;
 }
 
+export interface LatestSale {
+  /** When it became completed, epoch ms. */
+  readonly at: number;
+  readonly customerName: string | null;
+  readonly buyerId: number | null;
+  readonly paymentMethod: string | null;
+  readonly amountMinor: number;
+  readonly currency: string;
+}
+
 export interface Warehouse {
   /** Creates or updates the schema, one process at a time. */
   migrate(): Promise<void>;
@@ -159,6 +169,8 @@ export interface Warehouse {
     max: number,
     customerId?: number,
   ): Promise<readonly { readonly productId: number; readonly views: number }[]>;
+  /** The newest `max` sales that became completed, newest first; one merchant's when customerId is given. */
+  latestSales(max: number, customerId?: number): Promise<readonly LatestSale[]>;
   /** Ledger and per-topic row counts and the offsets they belong to, read in one snapshot: for the accounting. */
   accounting(): Promise<{
     readonly ledger: readonly LedgerRow[];

@@ -16,6 +16,7 @@ import { healthOf, type Stage, stageCounts } from '../../../lib/stage.ts';
 import type { MetricsStore } from '../../../stores/metrics-store/metrics-store.ts';
 import { type AlertRule, DEFAULT_RULES } from './alert-rules.ts';
 import { type Alerts, alerts } from './alerts.ts';
+import { type FeedWarehouse, feedReader } from './feed.ts';
 import { judge } from './health.ts';
 import { type HistoryWarehouse, historyReader, liveHour } from './history.ts';
 import { COMMON_METRICS, type LiveModel, liveModel, WIDE_METRICS } from './live-model.ts';
@@ -41,7 +42,7 @@ const AHEAD_MS = 120_000;
 
 export interface DashboardOptions {
   readonly metricsStore: Pick<MetricsStore, 'range' | 'health' | 'subscribe'>;
-  readonly warehouse: HistoryWarehouse & PeopleWarehouse;
+  readonly warehouse: HistoryWarehouse & PeopleWarehouse & FeedWarehouse;
   readonly clock: Clock;
   readonly log: Log;
   /** 0 takes any free port. */
@@ -178,6 +179,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       health,
       hub,
       history: historyReader(options.warehouse, clock),
+      feed: feedReader(options.warehouse, clock),
       people: peopleReader({ warehouse: options.warehouse, clock, shopNow: () => shopNowOf(model) }),
       ...others,
       embedOrigins: options.embedOrigins ?? [],

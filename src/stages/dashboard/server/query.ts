@@ -8,7 +8,7 @@ const HOUR_MS = 3_600_000;
 const TIME_MAX_MS = 253_402_300_799_999;
 
 /** A whole number within bounds, undefined where the text is not one. */
-function wholeNumber(text: unknown, min: number, max: number): number | undefined {
+export function wholeNumber(text: unknown, min: number, max: number): number | undefined {
   if (typeof text !== 'string' || !/^\d{1,15}$/.test(text)) return undefined;
   const value = Number(text);
   return value >= min && value <= max ? value : undefined;

@@ -2,8 +2,13 @@
 import { type MetricValue, metricKey, metricVersion } from '../../../contracts/metric-value.ts';
 import { healthKey, type StageHealth } from '../../../contracts/stage-health.ts';
 import type { MetricsChange, MetricsStore } from '../../../stores/metrics-store/metrics-store.ts';
-import type { HistoryPoint, People, WarehouseTotals } from '../../../stores/warehouse/warehouse.ts';
-import { shopPeople } from './fake-shop.ts';
+import type {
+  HistoryPoint,
+  LatestSale,
+  People,
+  WarehouseTotals,
+} from '../../../stores/warehouse/warehouse.ts';
+import { MERCHANTS, shopPeople } from './fake-shop.ts';
 
 export type FakeMetricsStore = Pick<
   MetricsStore,
@@ -65,7 +70,10 @@ export interface FakeWarehouse {
   readonly askedPeople: FakeWarehouse['asked'][number][];
   /** Whom `people` tells of. */
   shopPeople: (fromMs: number, toMs: number, customerId?: number) => People;
+  /** Newest first. */
+  sales: LatestSale[];
   fault: Error | null;
+  latestSales(max: number, customerId?: number): Promise<readonly LatestSale[]>;
   people(fromMs: number, toMs: number, customerId?: number): Promise<People>;
   productViews(
     fromMs: number,
@@ -83,6 +91,7 @@ export interface FakeWarehouse {
 export function fakeWarehouse(points: HistoryPoint[] = []): FakeWarehouse {
   const warehouse: FakeWarehouse = {
     points,
+    sales: [],
     asked: [],
     askedPeople: [],
     shopPeople,
@@ -102,6 +111,12 @@ export function fakeWarehouse(points: HistoryPoint[] = []): FakeWarehouse {
         productId: index + 1,
         views: 240 - 13 * index,
       })),
+    latestSales: async (max, customerId) => {
+      if (warehouse.fault !== null) throw warehouse.fault;
+      return warehouse.sales
+        .filter(({ customerName }) => customerId === undefined || customerName === MERCHANTS[customerId - 1])
+        .slice(0, max);
+    },
     activity: async () => [],
     async totals() {
       const transactions = warehouse.points.reduce((sum, point) => sum + point.completed + point.failed, 0);

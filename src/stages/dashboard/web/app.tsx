@@ -1,4 +1,5 @@
 import { Alerts } from './components/alerts.tsx';
+import { Feed } from './components/feed.tsx';
 import { Header } from './components/header.tsx';
 import { HistoryPanel } from './components/history.tsx';
 import { Lists } from './components/lists.tsx';
@@ -78,6 +79,7 @@ function Page() {
         <Alerts />
         {isLong.value ? <Period /> : <Live />}
         {isThere && <People />}
+        <Feed />
         <HistoryPanel />
         {isThere && (
           <div class="pipeline">

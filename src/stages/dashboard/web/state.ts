@@ -3,6 +3,7 @@ import { batch, computed, effect, signal } from '@preact/signals';
 import { scopeQuery } from '../../../contracts/live.ts';
 import { liveScope } from './address.ts';
 import { followAlerts } from './alerts.ts';
+import { followFeed } from './feed.ts';
 import { changed, fromSnapshot, type Model } from './model.ts';
 import { followPeople, readPeople } from './people.ts';
 import { followReconciliation } from './reconciliation.ts';
@@ -165,6 +166,7 @@ export function start(): void {
   followPeople();
   followReconciliation();
   followAlerts();
+  followFeed();
   setInterval(() => {
     if (document.hidden) return;
     if (paused.value) {

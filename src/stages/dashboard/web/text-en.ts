@@ -258,6 +258,9 @@ export const en = {
   qualityNote: 'Since the stages started',
   kiosk: 'Wall',
   kioskHelp: 'Only what goes on now, large. Escape brings the page back.',
+  feed: 'Latest completed sales',
+  completedAt: 'Completed',
+  buyer: 'Buyer',
   alerts: (count: number) => (count === 1 ? '1 alert' : `${count} alerts`),
   noAlert: 'No alert now',
   alertsBefore: (count: number) => (count === 1 ? '1 alert before' : `${count} alerts before`),
@@ -372,6 +375,9 @@ export const en = {
       'Searches by term. Without result are those whose result count is 0; the share is of all searches.',
     hourRevenue: 'Entries into “completed” by the hour in which they happened, from the warehouse’s rollups.',
     hourOrders: 'Sales that became completed, by the hour in which they did.',
+    feed:
+      'The newest sales that became completed, as the warehouse has them, read every 2 s. Of the buyer only the end of ' +
+      'the number is told.',
     reconciliation:
       'Rows, money and contents of the shop’s databases, the log, the warehouse and the windows, compared at ' +
       'one exact cut while everything runs: the same as `instashop status --verify`. Money of all currencies ' +

@@ -266,6 +266,9 @@ export const es: Texts = {
   qualityNote: 'Desde que arrancaron las etapas',
   kiosk: 'Pared',
   kioskHelp: 'Solo lo que pasa ahora, en grande. Escape vuelve a la página.',
+  feed: 'Últimas ventas completadas',
+  completedAt: 'Completada',
+  buyer: 'Comprador',
   alerts: (count) => (count === 1 ? '1 alerta' : `${count} alertas`),
   noAlert: 'Ninguna alerta ahora',
   alertsBefore: (count) => (count === 1 ? '1 alerta anterior' : `${count} alertas anteriores`),
@@ -375,6 +378,9 @@ export const es: Texts = {
       'Búsquedas por término. Sin resultado: las que hallaron 0; el porcentaje es de todas las búsquedas.',
     hourRevenue: 'Entradas en «completada» según la hora en que ocurrieron, de los resúmenes del almacén.',
     hourOrders: 'Ventas que se completaron, según la hora en que lo hicieron.',
+    feed:
+      'Las últimas ventas que se completaron, según el almacén, leídas cada 2 s. Del comprador solo se dice el final ' +
+      'de su número.',
     reconciliation:
       'Filas, dinero y contenido de las bases de la tienda, el registro, el almacén y las ventanas, comparados ' +
       'en un corte exacto con todo en marcha: lo mismo que `instashop status --verify`. El dinero suma todas ' +
