@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
-import type { LiveFeed } from '../../../contracts/feed.ts';
 import {
   API,
   type LiveError,
@@ -8,17 +7,14 @@ import {
   type LiveScope,
   type LiveSnapshot,
 } from '../../../contracts/live.ts';
-import type { Access } from './access/access.ts';
-import { ownHealth, ownHistory, ownQuestion, ownScope } from './access/own-data.ts';
 import type { Alerts } from './alerts.ts';
-import { type FeedQuestion, feedQuery } from './feed.ts';
 import type { History } from './history.ts';
 import { scopeOf } from './live-scope.ts';
 import { refusal } from './operator-guard.ts';
 import { type PeopleReader, peopleQuery } from './people.ts';
 import { type Query, unknownName, type WholeHours, wholeHours } from './query.ts';
 import type { Reconciler } from './reconciliation.ts';
-import type { SseHub, TooMany } from './sse-hub.ts';
+import type { SseHub } from './sse-hub.ts';
 import { pageCsp } from './static-files.ts';
 
 export interface Routes {
@@ -26,14 +22,14 @@ export interface Routes {
   readonly health: () => LiveHealth;
   readonly history: History;
   readonly people: PeopleReader;
-  readonly feed: (question: FeedQuestion) => Promise<LiveFeed>;
   readonly alerts: Pick<Alerts, 'current'>;
   readonly reconciler: Pick<Reconciler, 'current' | 'request' | 'replay'>;
   readonly hub: Pick<SseHub, 'connect'>;
   readonly registry: Registry;
   /** Origins of the pages that may hold this one in a frame. */
   readonly embedOrigins: readonly string[];
-  readonly access: Access;
+  /** The address the page is served at. */
+  readonly listensAt: string;
   /** A request failed for a reason that is not the caller's. */
   readonly failed: (path: string, error: Error) => void;
 }
@@ -86,7 +82,7 @@ function registerApi(server: FastifyInstance, routes: Routes): void {
 }
 
 /** What the warehouse answers. */
-function registerWarehouse(server: FastifyInstance, { history, people, feed, failed }: Routes): void {
+function registerWarehouse(server: FastifyInstance, { history, people, failed }: Routes): void {
   const route = <Q>(
     path: string,
     parse: (query: Readonly<Query>) => Q | string,
@@ -107,7 +103,6 @@ function registerWarehouse(server: FastifyInstance, { history, people, feed, fai
     });
   route(API.history, historyQuery, history);
   route(API.people, peopleQuery, people);
-  route(API.feed, feedQuery, feed);
 }
 
 /** What is compared, and what an operator can have done. */
