@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Registry } from 'prom-client';
+import type { LiveFeed } from '../../../contracts/feed.ts';
 import {
   API,
   type LiveError,
@@ -8,6 +9,7 @@ import {
   type LiveSnapshot,
 } from '../../../contracts/live.ts';
 import type { Alerts } from './alerts.ts';
+import { type FeedQuestion, feedQuery } from './feed.ts';
 import type { History } from './history.ts';
 import { scopeOf } from './live-scope.ts';
 import { refusal } from './operator-guard.ts';
@@ -22,6 +24,7 @@ export interface Routes {
   readonly health: () => LiveHealth;
   readonly history: History;
   readonly people: PeopleReader;
+  readonly feed: (question: FeedQuestion) => Promise<LiveFeed>;
   readonly alerts: Pick<Alerts, 'current'>;
   readonly reconciler: Pick<Reconciler, 'current' | 'request' | 'replay'>;
   readonly hub: Pick<SseHub, 'connect'>;
@@ -82,7 +85,7 @@ function registerApi(server: FastifyInstance, routes: Routes): void {
 }
 
 /** What the warehouse answers. */
-function registerWarehouse(server: FastifyInstance, { history, people, failed }: Routes): void {
+function registerWarehouse(server: FastifyInstance, { history, people, feed, failed }: Routes): void {
   const route = <Q>(
     path: string,
     parse: (query: Readonly<Query>) => Q | string,
@@ -103,6 +106,7 @@ function registerWarehouse(server: FastifyInstance, { history, people, failed }:
     });
   route(API.history, historyQuery, history);
   route(API.people, peopleQuery, people);
+  route(API.feed, feedQuery, feed);
 }
 
 /** What is compared, and what an operator can have done. */
