@@ -11,7 +11,17 @@ export const API = {
   reconciliation: '/api/v1/reconciliation',
   replay: '/api/v1/dead-letters/replay',
   alerts: '/api/v1/alerts',
+  session: '/api/v1/session',
 } as const;
+
+/** `/api/v1/session`: who asks. Made by POST of `{name, password}`, ended by DELETE; 401: nobody who has signed in. */
+export interface LiveSession {
+  /** null: nobody must sign in. */
+  readonly name: string | null;
+  readonly role: 'viewer' | 'operator';
+  /** The customer_id whose data alone they see; null: the whole shop. */
+  readonly merchant: number | null;
+}
 
 /** Length of a window (contracts/metrics.ts). */
 export const LIVE_WINDOW_MS = 30_000;
@@ -73,6 +83,8 @@ export interface LiveFilter {
 export interface LiveScope {
   readonly period_s: number;
   readonly filter: LiveFilter | null;
+  /** The viewer may see this merchant alone: the series travels, and nothing else. */
+  readonly own?: true;
 }
 
 /** The metric and the group field that a filter stands for; without a filter it is `transactions`. */
@@ -152,9 +164,12 @@ export interface LiveRankings {
   /** Bounds of the windows they are made of, epoch ms: the newest one is open. */
   readonly from: number;
   readonly to: number;
-  /** The first by revenue and the first by pieces, of each currency; of the filter's category alone if it names one. */
-  readonly products: readonly LiveProduct[];
-  readonly searches: {
+  /**
+   * The first by revenue and the first by pieces, of each currency; of the filter's category alone if it names one.
+   * Absent, as are searches, for a viewer of one merchant: they are not counted so.
+   */
+  readonly products?: readonly LiveProduct[];
+  readonly searches?: {
     readonly count: number;
     readonly without_result: number;
     readonly top: readonly LiveTerm[];
@@ -178,6 +193,8 @@ export interface LiveChange {
   readonly known_from: number | null;
   readonly values: readonly LiveValue[];
   readonly stages: readonly LiveStage[];
+  /** Whether records wait in any stage: for a viewer of one merchant, who is told no stages. */
+  readonly waiting?: boolean;
   /** Absent where they did not change. */
   readonly rankings?: LiveRankings;
 }
@@ -201,6 +218,13 @@ const SIMULATED_MS = 600_000;
 /** Whether event time is not our time. */
 export const isSimulated = (newestEventTime: number, newestCommittedAt: number): boolean =>
   Math.abs(newestCommittedAt - newestEventTime) > SIMULATED_MS;
+
+/** More of the shop's log than this waits when capture is behind: some is always on its way. */
+const WAITING_BYTES = 1 << 20;
+
+/** Whether records wait in a stage. */
+export const isWaiting = ({ lag, lag_unit }: Pick<LiveStage, 'lag' | 'lag_unit'>): boolean =>
+  (lag ?? 0) > (lag_unit === 'bytes' ? WAITING_BYTES : 0);
 
 /** Key of a value: what a later message with the same key replaces. */
 export const liveKey = (value: Pick<LiveValue, 'metric' | 'group' | 'window_start'>): string =>
@@ -236,13 +260,16 @@ export interface LiveHistory {
   readonly to: number;
   /** The merchant it is about; null for all. `activity` and `totals` are always about all. */
   readonly customer_id: number | null;
+  /** The warehouse's first event: what is before it is not known. */
+  readonly known_from: number | null;
   readonly hours: readonly LiveHistoryHour[];
   readonly activity: readonly {
     readonly hour: number;
     readonly event_type: string;
     readonly events: number;
   }[];
-  readonly totals: LiveTotals;
+  /** null for a viewer of one merchant, who gets no `activity` either. */
+  readonly totals: LiveTotals | null;
 }
 
 /**
@@ -255,7 +282,10 @@ export interface LiveProblem {
   readonly detail: string;
 }
 
-/** `/api/v1/health`: status 200 when ok, 503 otherwise (`starting`: no stage has reported yet). */
+/**
+ * `/api/v1/health`: status 200 when ok, 503 otherwise (`starting`: no stage has reported yet). Whoever may not see the
+ * whole shop gets `status` and `server_time` only.
+ */
 export interface LiveHealth {
   readonly status: 'ok' | 'starting' | 'unwell';
   readonly server_time: number;

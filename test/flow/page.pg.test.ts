@@ -107,7 +107,7 @@ async function assertHistory(system: System, page: string, query = ''): Promise<
     rows.map(({ hour, completed: count, minor }) => [Number(hour), Number(count), Number(minor)]),
   );
   const [all] = await system.dwh<{ events: string }>('SELECT count(*) AS events FROM realtime_events');
-  assert.equal(history.totals.events, Number(all!.events));
+  assert.equal(history.totals?.events, Number(all!.events));
   return history;
 }
 

@@ -14,6 +14,8 @@ import type { Log } from '../../../lib/log.ts';
 import { isRetryable, retry } from '../../../lib/retry.ts';
 import { healthOf, type Stage, stageCounts } from '../../../lib/stage.ts';
 import type { MetricsStore } from '../../../stores/metrics-store/metrics-store.ts';
+import { type AccessOptions, access, checkUsers } from './access/access.ts';
+import { NOBODY } from './access/users.ts';
 import { type AlertRule, DEFAULT_RULES } from './alert-rules.ts';
 import { type Alerts, alerts } from './alerts.ts';
 import { type FeedWarehouse, feedReader } from './feed.ts';
@@ -37,6 +39,7 @@ const RELOAD_SPAN_MS = 600_000;
 const PIECE_MS = 60_000;
 /** Rankings are made anew at most this often. */
 const RERANK_MS = 1_000;
+const REQUESTS_PER_SECOND = 100;
 /** Event time may be ahead of our clock by what capture lets through. */
 const AHEAD_MS = 120_000;
 
@@ -56,6 +59,15 @@ export interface DashboardOptions {
   /** Stages without which the system is not well. */
   readonly expectedStages?: readonly string[];
   readonly clientsMax?: number;
+  /** Streams of one address, and of one user, while one must sign in. */
+  readonly perAddressMax?: number;
+  readonly perUserMax?: number;
+  /** Who may sign in; default: nobody, and nobody must. */
+  readonly users?: AccessOptions['users'];
+  /** Addresses of proxies whose X-Forwarded-For and -Proto are believed; default: none. */
+  readonly trustedProxies?: readonly string[];
+  /** Of one address, while one must sign in. */
+  readonly requestsPerSecond?: number;
   /** What an operator can have done; without, the page says that it cannot be done from there. */
   readonly operations?: Operations;
   /** How often shop, log, warehouse and windows are compared; 0 (default): when asked for. */
@@ -138,13 +150,22 @@ async function load(
 /**
  * The live page and its API. Subscribes to the metrics store once, whatever the number of viewers, and keeps what the
  * page shows in memory. A store that does not answer is asked again while the page stays up; a warehouse that does
- * not answer costs the history only. A taken port rejects `run` with a UserError.
+ * not answer costs the history only. A taken port rejects `run` with a UserError, as does a page that others can reach
+ * while there is nobody who could sign in.
  */
 export function dashboard(options: DashboardOptions): Dashboard {
   const { metricsStore, clock, log, expectedStages = [] } = options;
   const { version, profile, mainCurrency } = options;
   const counts = stageCounts();
   const about = { version, profile, main_currency: mainCurrency };
+  const accessOptions: AccessOptions = {
+    users: options.users ?? NOBODY,
+    listensAt: options.host,
+    trustedProxies: options.trustedProxies ?? [],
+    requestsPerSecond: options.requestsPerSecond ?? REQUESTS_PER_SECOND,
+    clock,
+    log,
+  };
   let address: string | null = null;
   let viewers = (): number => 0;
 
@@ -183,7 +204,7 @@ export function dashboard(options: DashboardOptions): Dashboard {
       people: peopleReader({ warehouse: options.warehouse, clock, shopNow: () => shopNowOf(model) }),
       ...others,
       embedOrigins: options.embedOrigins ?? [],
-      listensAt: options.host,
+      access: access(accessOptions),
       registry: prometheus({
         instances: model.instances,
         problems: () => problems().length,
@@ -247,8 +268,14 @@ export function dashboard(options: DashboardOptions): Dashboard {
     },
     async run(signal) {
       const model = liveModel(clock.now);
-      const clients = options.clientsMax === undefined ? {} : { clientsMax: options.clientsMax };
-      const hub = sseHub({ model, clock, about, ...clients });
+      checkUsers(accessOptions);
+      const { clientsMax, perAddressMax, perUserMax } = options;
+      const hub = sseHub({
+        ...{ model, clock, about },
+        ...(clientsMax !== undefined && { clientsMax }),
+        ...(perAddressMax !== undefined && { perAddressMax }),
+        ...(perUserMax !== undefined && { perUserMax }),
+      });
       viewers = () => hub.counts.clients;
       const hook = options.alertWebhook ? webhook(options.alertWebhook, clock) : null;
       const others = othersOf(model, hook);

@@ -44,6 +44,7 @@ export function historyReader(warehouse: HistoryWarehouse, clock: Clock): Histor
       from,
       to,
       customer_id: customerId,
+      known_from: totals.firstEventAt,
       hours: points.map(liveHour),
       activity: activity.map(({ hour, eventType, events }) => ({ hour, event_type: eventType, events })),
       totals: {

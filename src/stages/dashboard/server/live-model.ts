@@ -1,4 +1,10 @@
-import type { LiveChange, LiveRankings, LiveScope, LiveStage } from '../../../contracts/live.ts';
+import {
+  isWaiting,
+  type LiveChange,
+  type LiveRankings,
+  type LiveScope,
+  type LiveStage,
+} from '../../../contracts/live.ts';
 import { healthKey, type StageHealth } from '../../../contracts/stage-health.ts';
 import { HEALTH_MAX, type MetricsChange } from '../../../stores/metrics-store/metrics-store.ts';
 import { liveRanking, RANKED_METRICS } from './live-rankings.ts';
@@ -89,6 +95,7 @@ export function liveModel(now: () => number): LiveModel {
   };
 
   const rankings = (scope: LiveScope, newestStart: number): LiveRankings => {
+    if (scope.own) return ranking.own(scope, newestStart);
     const category = scope.filter?.by === 'category' ? scope.filter.of : '';
     const key = `${scope.period_s}/${category}`;
     const made = ranksMade.get(key) ?? ranking.rankings(scope, newestStart);
@@ -167,7 +174,8 @@ export function liveModel(now: () => number): LiveModel {
         newest_committed_at: newestCommittedAt,
         known_from: knownFrom(scope),
         values: [...common.since(from), ...ofMerchants].filter(isWanted),
-        stages: stagesAfter(from),
+        stages: scope.own ? [] : stagesAfter(from),
+        ...(scope.own && { waiting: liveStages(healths(), now()).some(isWaiting) }),
         ...(newest !== null && ranksSeq > from && { rankings: rankings(scope, newest) }),
       };
     },

@@ -116,7 +116,7 @@ test('rankings travel when they were made anew, and only then', () => {
   assert.equal(model.rerank(), true);
   model.advance();
   const { rankings } = model.since(first, DEFAULT_SCOPE);
-  assert.ok(rankings!.products.length > 0);
+  assert.ok(rankings!.products!.length > 0);
   assert.deepEqual(rankings!.merchants[0], { customer_id: 1, name: 'Casa Luna' });
   assert.equal(model.since(model.seq(), DEFAULT_SCOPE).rankings, undefined);
   assert.deepEqual(model.since(0, DEFAULT_SCOPE).rankings, rankings);

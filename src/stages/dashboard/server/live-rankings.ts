@@ -39,7 +39,9 @@ export interface LiveRanking {
   /** Takes a value that is newer than what there is. Whether it was. */
   apply(value: MetricValue): boolean;
   /** Sums over the windows of the scope's period that ends with the window starting there. */
-  rankings(scope: LiveScope, newestStart: number): LiveRankings;
+  rankings(scope: LiveScope, newestStart: number): Required<LiveRankings>;
+  /** For a viewer of one merchant: its name, and nothing of the whole shop. */
+  own(scope: LiveScope, newestStart: number): LiveRankings;
 }
 
 type Windows = Map<number, Map<string, Held>>;
@@ -96,7 +98,7 @@ function productsOf(sums: readonly Sum[]): readonly LiveProduct[] {
   return [...new Set(ranked)];
 }
 
-function searchesOf(sums: readonly Sum[]): LiveRankings['searches'] {
+function searchesOf(sums: readonly Sum[]): Required<LiveRankings>['searches'] {
   const total = (by: (sum: Sum) => number): number => sums.reduce((all, sum) => all + by(sum), 0);
   const terms = sums
     .filter(({ group }) => group['search_query'] !== null)
@@ -115,6 +117,16 @@ function searchesOf(sums: readonly Sum[]): LiveRankings['searches'] {
   };
 }
 
+const bounds = (periodS: number, newestStart: number) => ({
+  from: newestStart + WINDOW_MS - periodS * 1_000,
+  to: newestStart + WINDOW_MS,
+});
+
+const named = (merchants: Iterable<readonly [number, string]>): LiveRankings['merchants'] =>
+  [...merchants]
+    .map(([customer_id, name]) => ({ customer_id, name: name === '' ? `#${customer_id}` : name }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+
 /** Holds the last hour of products and searches, and the names of the merchants that were seen. */
 export function liveRanking(): LiveRanking {
   const held: Record<RankedMetric, Windows> = { products: new Map(), searches: new Map() };
@@ -127,7 +139,7 @@ export function liveRanking(): LiveRanking {
     windows.delete(start);
   };
 
-  const bound = (): void => {
+  const dropOld = (): void => {
     for (const windows of Object.values(held))
       for (const start of [...windows.keys()]) if (start < newest - HELD_MS) drop(windows, start);
     while (groups > GROUPS_HELD_MAX) {
@@ -162,7 +174,7 @@ export function liveRanking(): LiveRanking {
     window.set(key, { version, group, labels, first: values[one] ?? 0, second: values[other] ?? 0 });
     if (start > newest || groups > GROUPS_HELD_MAX) {
       newest = Math.max(newest, start);
-      bound();
+      dropOld();
     }
     return true;
   };
@@ -173,8 +185,7 @@ export function liveRanking(): LiveRanking {
       return isRanked(value.metric) && applyRanked(value.metric, value);
     },
     rankings({ period_s, filter }, newestStart) {
-      const to = newestStart + WINDOW_MS;
-      const from = to - period_s * 1_000;
+      const { from, to } = bounds(period_s, newestStart);
       const category = filter?.by === 'category' ? filter.of : null;
       const wanted = (product: Held): boolean =>
         category === null || String(product.labels['category']) === category;
@@ -183,10 +194,12 @@ export function liveRanking(): LiveRanking {
         to,
         products: productsOf(sumsOf(held.products, from, to, wanted)),
         searches: searchesOf(sumsOf(held.searches, from, to, () => true)),
-        merchants: [...merchants]
-          .map(([customer_id, name]) => ({ customer_id, name: name === '' ? `#${customer_id}` : name }))
-          .sort((a, b) => (a.name < b.name ? -1 : 1)),
+        merchants: named(merchants),
       };
     },
+    own: ({ period_s, filter }, newestStart) => ({
+      ...bounds(period_s, newestStart),
+      merchants: named([...merchants].filter(([id]) => String(id) === filter?.of)),
+    }),
   };
 }

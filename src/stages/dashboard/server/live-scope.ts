@@ -42,6 +42,7 @@ export function inScope(scope: LiveScope, newestStart: number): (value: LiveValu
     const { window_start: start } = value;
     if (start < newestStart - 2 * periodMs) return false;
     if (isSeries(scope, value)) return true;
+    if (scope.own) return false;
     return start >= newestStart - periodMs && value.metric !== 'transactions_by_merchant';
   };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
-import { API } from '../../../contracts/live.ts';
+import { API, type LiveSession } from '../../../contracts/live.ts';
 import { serve } from '../testing/serve.ts';
 import { isLoopback, refusal } from './operator-guard.ts';
 
@@ -12,22 +12,33 @@ test('this machine’s addresses, and no others', () => {
   }
 });
 
-test('only the page itself, at this machine, may have something done', () => {
+const local: LiveSession = { name: null, role: 'operator', merchant: null };
+const signedIn: LiveSession = { name: 'ana', role: 'operator', merchant: null };
+
+test('without a sign-in only the page itself, at this machine, may have something done', () => {
   const host = 'localhost:8501';
-  assert.equal(refusal('127.0.0.1', { host }), null, 'a command such as curl');
-  assert.equal(refusal('127.0.0.1', { host: '[::1]:8501' }), null);
+  assert.equal(refusal(local, { host }), null, 'a command such as curl');
+  assert.equal(refusal(local, { host: '[::1]:8501' }), null);
   assert.equal(
-    refusal('127.0.0.1', { host, origin: 'http://localhost:8501', 'sec-fetch-site': 'same-origin' }),
+    refusal(local, { host, origin: 'http://localhost:8501', 'sec-fetch-site': 'same-origin' }),
     null,
   );
-  assert.match(refusal('0.0.0.0', { host })!, /network/);
-  assert.match(refusal('127.0.0.1', { host: 'evil.example:8501' })!, /not evil.example/);
-  assert.match(refusal('127.0.0.1', {})!, /localhost/);
-  for (const site of ['cross-site', 'same-site']) {
-    assert.match(refusal('127.0.0.1', { host, 'sec-fetch-site': site })!, /Another site/);
-  }
-  for (const origin of ['http://evil.example', 'http://localhost:8502', 'null']) {
-    assert.match(refusal('127.0.0.1', { host, origin })!, /Another site/);
+  assert.match(refusal(local, { host: 'evil.example:8501' })!, /not evil.example/);
+  assert.match(refusal(local, {})!, /localhost/);
+});
+
+test('a signed-in operator may under any name, a viewer never, and another site’s page for nobody', () => {
+  const host = 'shop.example';
+  assert.equal(refusal(signedIn, { host, origin: 'https://shop.example' }), null);
+  assert.match(refusal({ ...signedIn, role: 'viewer' }, { host })!, /operators/);
+  for (const who of [local, signedIn]) {
+    const at = who === local ? 'localhost:8501' : host;
+    for (const site of ['cross-site', 'same-site']) {
+      assert.match(refusal(who, { host: at, 'sec-fetch-site': site })!, /Another site/);
+    }
+    for (const origin of ['http://evil.example', 'http://localhost:8502', 'null']) {
+      assert.match(refusal(who, { host: at, origin })!, /Another site/);
+    }
   }
 });
 

@@ -1,5 +1,6 @@
-// Who may have something done. There is no sign-in: whoever sits at this machine may, and nobody else.
+// Who may have something done: an operator, from the page itself.
 import type { IncomingHttpHeaders } from 'node:http';
+import type { LiveSession } from '../../../contracts/live.ts';
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
 
@@ -10,19 +11,25 @@ const hostOf = (authority: string): string =>
 export const isLoopback = (host: string): boolean => LOOPBACK.has(host) || /^127(\.\d{1,3}){3}$/.test(host);
 
 /**
- * Why a request may change nothing, or null. `listensAt`: the address the page is served at. Pages of other sites can
- * send requests here through a browser on this machine, also under names that lead here: the browser says where they
- * come from (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/), and the name is in Host.
+ * Why a request comes from another site's page, or null. Such a page can send requests here through a browser: which
+ * says where they come from (Fetch Metadata, https://www.w3.org/TR/fetch-metadata/, and Origin).
  */
-export function refusal(listensAt: string, headers: IncomingHttpHeaders): string | null {
-  if (!isLoopback(listensAt)) {
-    return 'The page is served to the network, where nobody signs in: use the command line of the server.';
-  }
-  const host = headers.host ?? '';
-  if (!isLoopback(hostOf(host))) return `This is not ${host.slice(0, 100)}: open the page as localhost.`;
+export function otherSite({ origin, host, ...headers }: IncomingHttpHeaders): string | null {
   const site = headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return 'Another site asked for it.';
-  const { origin } = headers;
-  if (origin !== undefined && URL.parse(origin)?.host !== host) return 'Another site asked for it.';
-  return null;
+  const isOurs = site === undefined || site === 'same-origin' || site === 'none';
+  if (isOurs && (origin === undefined || URL.parse(origin)?.host === host)) return null;
+  return 'Another site asked for it.';
+}
+
+/**
+ * Why a request may change nothing, or null. Where nobody signs in, whoever sits at this machine may: under a name of
+ * this machine only, because other names may lead here as well.
+ */
+export function refusal(who: LiveSession, headers: IncomingHttpHeaders): string | null {
+  if (who.role !== 'operator') return 'This is for operators.';
+  const host = headers.host ?? '';
+  if (who.name === null && !isLoopback(hostOf(host))) {
+    return `This is not ${host.slice(0, 100)}: open the page as localhost.`;
+  }
+  return otherSite(headers);
 }

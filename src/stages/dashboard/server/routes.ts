@@ -8,6 +8,8 @@ import {
   type LiveScope,
   type LiveSnapshot,
 } from '../../../contracts/live.ts';
+import type { Access, Viewer } from './access/access.ts';
+import { ownHealth, ownHistory, ownQuestion, ownScope } from './access/own-data.ts';
 import type { Alerts } from './alerts.ts';
 import { type FeedQuestion, feedQuery } from './feed.ts';
 import type { History } from './history.ts';
@@ -16,7 +18,7 @@ import { refusal } from './operator-guard.ts';
 import { type PeopleReader, peopleQuery } from './people.ts';
 import { type Query, unknownName, type WholeHours, wholeHours } from './query.ts';
 import type { Reconciler } from './reconciliation.ts';
-import type { SseHub } from './sse-hub.ts';
+import type { SseHub, TooMany } from './sse-hub.ts';
 import { pageCsp } from './static-files.ts';
 
 export interface Routes {
@@ -31,8 +33,7 @@ export interface Routes {
   readonly registry: Registry;
   /** Origins of the pages that may hold this one in a frame. */
   readonly embedOrigins: readonly string[];
-  /** The address the page is served at. */
-  readonly listensAt: string;
+  readonly access: Access;
   /** A request failed for a reason that is not the caller's. */
   readonly failed: (path: string, error: Error) => void;
 }
@@ -50,32 +51,51 @@ const fault = (error: string, message: string): LiveError => ({ error, message }
 const historyQuery = (query: Readonly<Query>): WholeHours | string =>
   unknownName(query, ['hours', 'until', 'customer_id']) ?? wholeHours(query);
 
+/** Why there is no stream for one more, and when to ask again. */
+const TOO_MANY: Readonly<Record<TooMany, { readonly status: 429 | 503; readonly message: string }>> = {
+  'in all': { status: 503, message: 'Too many pages are connected; try again soon.' },
+  'of this address': { status: 429, message: 'Too many pages are connected from this address: close some.' },
+  'of this user': { status: 429, message: 'Too many pages are connected by this user: close some.' },
+};
+const STREAM_AGAIN_S = 5;
+
 function registerApi(server: FastifyInstance, routes: Routes): void {
-  server.get<{ Querystring: Query }>(API.snapshot, (request, reply) => {
+  const { access } = routes;
+  const own = { config: { access: 'own' as const } };
+
+  server.get<{ Querystring: Query }>(API.snapshot, own, (request, reply) => {
     const scope = scopeOf(request.query);
     if (typeof scope === 'string') return reply.code(400).send(fault('bad_request', scope));
-    return reply.header('cache-control', 'no-store').send(routes.snapshot(scope));
+    const seen = ownScope(scope, access.viewerOf(request));
+    return reply.header('cache-control', 'no-store').send(routes.snapshot(seen));
   });
 
-  server.get(API.health, (_request, reply) => {
+  // Open: whoever watches over the machines asks for the status.
+  server.get(API.health, { config: { access: 'open' } }, (request, reply) => {
     const health = routes.health();
     return reply
       .header('cache-control', 'no-store')
       .code(health.status === 'ok' ? 200 : 503)
-      .send(health);
+      .send(ownHealth(health, access.viewerOf(request)));
   });
 
   // HEAD would open a stream that nobody reads.
-  server.get<{ Querystring: Query }>(API.stream, { exposeHeadRoute: false }, (request, reply) => {
-    const scope = scopeOf(request.query);
-    if (typeof scope === 'string') return reply.code(400).send(fault('bad_request', scope));
-    reply.hijack();
-    const lastEventId = request.headers['last-event-id'];
-    const id = typeof lastEventId === 'string' ? lastEventId : undefined;
-    if (routes.hub.connect(request.raw, reply.raw, scope, id)) return reply;
-    reply.raw.writeHead(503, { 'content-type': 'application/json; charset=utf-8', 'retry-after': '5' });
-    reply.raw.end(JSON.stringify(fault('too_many_viewers', 'Too many pages are connected; try again soon.')));
-    return reply;
+  server.get<{ Querystring: Query }>(API.stream, { ...own, exposeHeadRoute: false }, (request, reply) => {
+    const asked = scopeOf(request.query);
+    if (typeof asked === 'string') return reply.code(400).send(fault('bad_request', asked));
+    const viewer = access.viewerOf(request)!;
+    const id = request.headers['last-event-id'];
+    const why = routes.hub.connect(request.raw, reply.raw, {
+      scope: ownScope(asked, viewer),
+      lastEventId: typeof id === 'string' ? id : undefined,
+      owner: { address: access.addressOf(request), user: viewer.name, isAllowed: viewer.isAllowed },
+    });
+    if (why === null) {
+      reply.hijack();
+      return reply;
+    }
+    const { status, message } = TOO_MANY[why];
+    return reply.code(status).header('retry-after', STREAM_AGAIN_S).send(fault('too_many_viewers', message));
   });
 
   server.get('/metrics', async (_request, reply) => {
@@ -85,18 +105,19 @@ function registerApi(server: FastifyInstance, routes: Routes): void {
 }
 
 /** What the warehouse answers. */
-function registerWarehouse(server: FastifyInstance, { history, people, feed, failed }: Routes): void {
-  const route = <Q>(
+function registerWarehouse(server: FastifyInstance, { history, people, feed, access, failed }: Routes): void {
+  const route = <Q extends { readonly customerId: number | null }>(
     path: string,
     parse: (query: Readonly<Query>) => Q | string,
-    ask: (query: Q) => Promise<object>,
+    ask: (query: Q, who: Viewer | null) => Promise<object>,
   ) =>
-    server.get<{ Querystring: Query }>(path, async (request, reply) => {
+    server.get<{ Querystring: Query }>(path, { config: { access: 'own' } }, async (request, reply) => {
       const query = parse(request.query);
       if (typeof query === 'string') return reply.code(400).send(fault('bad_request', query));
+      const who = access.viewerOf(request);
       reply.header('cache-control', 'no-store');
       try {
-        return await ask(query);
+        return await ask(ownQuestion(query, who), who);
       } catch (error) {
         failed(path, error as Error);
         return reply
@@ -104,19 +125,16 @@ function registerWarehouse(server: FastifyInstance, { history, people, feed, fai
           .send(fault('warehouse_unavailable', 'The warehouse does not answer; try again soon.'));
       }
     });
-  route(API.history, historyQuery, history);
+  route(API.history, historyQuery, async (query, who) => ownHistory(await history(query), who));
   route(API.people, peopleQuery, people);
   route(API.feed, feedQuery, feed);
 }
 
 /** What is compared, and what an operator can have done. */
-function registerOperations(
-  server: FastifyInstance,
-  { listensAt, alerts, reconciler, failed }: Routes,
-): void {
+function registerOperations(server: FastifyInstance, { access, alerts, reconciler, failed }: Routes): void {
   const guarded = {
     preHandler: async (request: FastifyRequest, reply: FastifyReply) => {
-      const why = refusal(listensAt, request.headers);
+      const why = refusal(access.viewerOf(request)!, request.headers);
       if (why !== null) return reply.code(403).send(fault('forbidden', why));
     },
   };
@@ -161,6 +179,7 @@ export function registerRoutes(server: FastifyInstance, routes: Routes): void {
     routes.failed(request.url, error);
     return reply.code(status).send(fault('internal', 'The dashboard failed to answer; its log says why.'));
   });
+  routes.access.guard(server);
   registerApi(server, routes);
   registerWarehouse(server, routes);
   registerOperations(server, routes);

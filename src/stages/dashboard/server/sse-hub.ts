@@ -1,11 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  type LiveChange,
-  type LiveHeartbeat,
-  type LiveScope,
-  type LiveSnapshot,
-  scopeQuery,
-} from '../../../contracts/live.ts';
+import type { LiveChange, LiveHeartbeat, LiveScope, LiveSnapshot } from '../../../contracts/live.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { LiveModel } from './live-model.ts';
 
@@ -13,6 +7,9 @@ import type { LiveModel } from './live-model.ts';
 const TICK_MS = 20;
 /** A tick that took t ms of work is followed by at least this many times t of rest: fan-out stays a small share. */
 const REST_FACTOR = 10;
+/** Streams of one address and of one user, where viewers have such. */
+const PER_ADDRESS_MAX = 100;
+const PER_USER_MAX = 20;
 /** A viewer that took nothing for this long is let go; its browser reconnects. */
 const STALLED_MS = 60_000;
 const CLIENTS_MAX = 1_000;
@@ -20,8 +17,18 @@ const RETRY_MS = 1_000;
 /** Different starting points served per tick; viewers beyond them share a snapshot. */
 const CATCH_UPS_MAX = 32;
 
+/** Whose stream it is. */
+export interface StreamOwner {
+  /** What it counts for beside the total; null: nothing. */
+  readonly address: string | null;
+  readonly user: string | null;
+  /** Looked at with every heartbeat: the stream ends when it says no. */
+  isAllowed(): boolean;
+}
+
 interface Client {
   readonly response: ServerResponse;
+  readonly owner: StreamOwner;
   readonly scope: LiveScope;
   /** The scope's name: viewers with the same one get the same bytes. */
   readonly scopeName: string;
@@ -35,7 +42,7 @@ export interface SseCounts {
   clients: number;
   messages: number;
   bytes: number;
-  /** Refused because too many were connected. */
+  /** Refused because too many were connected, in all or of one address or user. */
   refused: number;
   /** Times that a slow viewer was given the newest values instead of every message. */
   collapsed: number;
@@ -43,20 +50,23 @@ export interface SseCounts {
   stalled: number;
 }
 
+export interface StreamRequest {
+  readonly scope: LiveScope;
+  /** Goes on from there if that is known; it is of the same scope. */
+  readonly lastEventId: string | undefined;
+  readonly owner: StreamOwner;
+}
+
+export type TooMany = 'in all' | 'of this address' | 'of this user';
+
 export interface SseHub {
-  /**
-   * Takes over the response and streams what is in the scope to it, from `lastEventId` (of the same scope) if that is
-   * known. False when there is no room.
-   */
-  connect(
-    request: IncomingMessage,
-    response: ServerResponse,
-    scope: LiveScope,
-    lastEventId: string | undefined,
-  ): boolean;
+  /** Takes over the response and streams what is in the scope to it; or says of what there are too many. */
+  connect(request: IncomingMessage, response: ServerResponse, asked: StreamRequest): TooMany | null;
   /** Says that the model changed: a message follows within TICK_MS (or later under load). */
   changed(): void;
-  /** Says to everyone that the server is there, and lets stalled viewers go. Call it every HEARTBEAT_MS. */
+  /**
+   * Says to everyone that the server is there, and lets go who stalls or may no longer look. Call it each HEARTBEAT_MS.
+   */
   heartbeat(): void;
   readonly counts: SseCounts;
   /** Ends all streams. */
@@ -69,6 +79,8 @@ export interface SseHubOptions {
   /** What a snapshot says beside the model's content. */
   readonly about: Omit<LiveSnapshot, keyof LiveChange | 'scope'>;
   readonly clientsMax?: number;
+  readonly perAddressMax?: number;
+  readonly perUserMax?: number;
 }
 
 const HEADERS = {
@@ -86,6 +98,7 @@ const frame = (event: string, id: string | null, data: LiveChange | LiveSnapshot
 /** Fans the model's changes out: one message a tick, serialized once, the same bytes for every viewer. */
 export function sseHub(options: SseHubOptions): SseHub {
   const { model, clock, about, clientsMax = CLIENTS_MAX } = options;
+  const { perAddressMax = PER_ADDRESS_MAX, perUserMax = PER_USER_MAX } = options;
   const clients = new Set<Client>();
   const counts: SseCounts = { clients: 0, messages: 0, bytes: 0, refused: 0, collapsed: 0, stalled: 0 };
   const stopped = new AbortController();
@@ -152,19 +165,31 @@ export function sseHub(options: SseHubOptions): SseHub {
     return known <= model.seq() ? known : 0;
   };
 
+  const tooMany = ({ address, user }: StreamOwner): TooMany | null => {
+    if (clients.size >= clientsMax || stopped.signal.aborted) return 'in all';
+    const isFull = (max: number, same: (owner: StreamOwner) => boolean): boolean =>
+      [...clients].filter(({ owner }) => same(owner)).length >= max;
+    if (address !== null && isFull(perAddressMax, (owner) => owner.address === address))
+      return 'of this address';
+    if (user !== null && isFull(perUserMax, (owner) => owner.user === user)) return 'of this user';
+    return null;
+  };
+
   return {
     counts,
-    connect(request, response, scope, lastEventId) {
-      if (clients.size >= clientsMax || stopped.signal.aborted) {
+    connect(request, response, { scope, lastEventId, owner }) {
+      const why = tooMany(owner);
+      if (why !== null) {
         counts.refused += 1;
-        return false;
+        return why;
       }
       request.socket.setNoDelay(true);
       request.socket.setTimeout(0);
       response.removeHeader('transfer-encoding');
       response.writeHead(200, HEADERS);
       const seq = tickOf(lastEventId);
-      const client: Client = { response, scope, scopeName: scopeQuery(scope), seq, blockedAt: null };
+      const scopeName = JSON.stringify(scope);
+      const client: Client = { response, owner, scope, scopeName, seq, blockedAt: null };
       response.on('drain', () => drained(client));
       response.on('error', () => response.destroy());
       response.on('close', () => {
@@ -177,7 +202,7 @@ export function sseHub(options: SseHubOptions): SseHub {
       const bytes = catchUp(client);
       client.seq = model.seq();
       send(client, bytes);
-      return true;
+      return null;
     },
     changed() {
       if (scheduled) return;
@@ -190,7 +215,8 @@ export function sseHub(options: SseHubOptions): SseHub {
       const now = clock.now();
       const bytes = frame('heartbeat', null, { server_time: now });
       for (const client of clients) {
-        if (client.blockedAt === null) send(client, bytes);
+        if (!client.owner.isAllowed()) client.response.destroy();
+        else if (client.blockedAt === null) send(client, bytes);
         else if (now - client.blockedAt > STALLED_MS) {
           counts.stalled += 1;
           client.response.destroy();

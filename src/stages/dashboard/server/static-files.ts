@@ -68,9 +68,11 @@ function send(file: StaticFile, request: FastifyRequest, reply: FastifyReply): F
 /** Serves the built page: hashed assets for good, the rest revalidated. Says how to build it if it is not there. */
 export async function serveStatic(server: FastifyInstance, folder: string): Promise<void> {
   const files = await load(folder);
-  for (const [path, file] of files) server.get(path, (request, reply) => send(file, request, reply));
+  // The page itself tells nothing of the shop, and is where one signs in.
+  const open = { config: { access: 'open' as const } };
+  for (const [path, file] of files) server.get(path, open, (request, reply) => send(file, request, reply));
   if (files.has('/')) return;
-  server.get('/', (_request, reply) =>
+  server.get('/', open, (_request, reply) =>
     reply
       .code(503)
       .type('text/plain; charset=utf-8')

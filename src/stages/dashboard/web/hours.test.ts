@@ -17,6 +17,7 @@ function historyOf(hours: number, to = TO, firstEventAt = to - 1_000 * HOUR_MS):
     from,
     to,
     customer_id: null,
+    known_from: firstEventAt,
     activity: [],
     totals: {
       events: 1,

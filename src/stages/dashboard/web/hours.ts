@@ -69,8 +69,8 @@ export function hourSlots(
 }
 
 /** Whether the warehouse's events begin before the range: else there is nothing to compare with. */
-export const isKnown = ({ from, totals }: LiveHistory): boolean =>
-  totals.first_event_at !== null && totals.first_event_at <= from;
+export const isKnown = ({ from, known_from }: LiveHistory): boolean =>
+  known_from !== null && known_from <= from;
 
 /** Sums of the closed slots, and of the same slots before; null where nothing is compared. */
 export function comparedSlots(slots: readonly Slot[]): {
@@ -127,7 +127,7 @@ export interface HeatCell {
 
 /** Seven weekdays from Monday, 24 hours each, in the reader's zone. */
 export function heatOf(history: LiveHistory, currency: string): readonly (readonly HeatCell[])[] {
-  const firstAt = history.totals.first_event_at ?? Number.POSITIVE_INFINITY;
+  const firstAt = history.known_from ?? Number.POSITIVE_INFINITY;
   const slots = hourSlots(history, null, currency).filter(({ start, open }) => !open && start >= firstAt);
   const cells = Map.groupBy(slots, ({ start }) => {
     const date = new Date(start);

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import type { LiveHistory } from '../../../../contracts/live.ts';
+import type { LiveHistory, LiveTotals } from '../../../../contracts/live.ts';
 import { daySlots, hourSlots } from '../hours.ts';
 import { address, formats, texts } from '../settings.ts';
 import { currency } from '../state.ts';
@@ -11,10 +11,9 @@ import { Info } from './info.tsx';
 import { thanHours, Unfiltered } from './period.tsx';
 import { SheetView } from './sheet-view.tsx';
 
-function Totals({ history }: { history: LiveHistory }) {
+function Totals({ totals }: { totals: LiveTotals }) {
   const t = texts.value;
   const f = formats.value;
-  const { totals } = history;
   const when = (at: number | null): string => (at === null ? '–' : f.dateTime(at));
   const rows = [
     ['events', t.events, totals.events, f.count(totals.events)],
@@ -93,7 +92,7 @@ export function HistoryPanel() {
   const read = hours.value;
   const weeks = month.value;
   const note = read === null ? t.historyWait : t.historyNote(formats.value.clock(read.server_time));
-  const hasEvents = read !== null && read.totals.events > 0;
+  const hasEvents = read !== null && read.known_from !== null;
   const isMerchant = address.value.filter?.by === 'merchant';
   return (
     <section class="history" aria-labelledby="history-title">
@@ -104,10 +103,10 @@ export function HistoryPanel() {
         </p>
       </div>
       <Unfiltered />
-      {read?.totals.events === 0 && <p class="sub">{t.warehouseEmpty}</p>}
+      {read?.known_from === null && <p class="sub">{t.warehouseEmpty}</p>}
       {hasEvents && (
         <>
-          <Totals history={read} />
+          {read.totals !== null && <Totals totals={read.totals} />}
           {!isLong.value && read.hours.length > 0 && <Hours read={read} />}
           {isLong.value && weeks !== null && <Days read={weeks} />}
         </>
