@@ -12,6 +12,7 @@ import { postgresCommand } from './commands/postgres.ts';
 import { resetCommand } from './commands/reset.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
+import { usersCommand } from './commands/users.ts';
 import { versionCommand } from './commands/version.ts';
 import { flag, parseOptions } from './option.ts';
 import { OPTIONS } from './options.ts';
@@ -26,6 +27,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   reset: resetCommand,
   postgres: postgresCommand,
   cluster: clusterCommand,
+  users: usersCommand,
   help: helpCommand(() => COMMANDS),
   version: versionCommand,
 };

@@ -253,7 +253,49 @@ export const OPTIONS = {
   dashboardHost: text({
     default: '127.0.0.1',
     unit: 'address',
-    description: 'Address the page is served at. 0.0.0.0 shows it to the network: there is no log-in.',
+    description:
+      'Address the page is served at. 0.0.0.0 shows it to the network; that needs users who sign in.',
+  }),
+  users: text({
+    default: null,
+    shown: '<data-dir>/users.json',
+    unit: 'file',
+    description: 'Who may sign in to the page, as `instashop users add` writes it. With any user one must.',
+  }),
+  trustedProxies: text({
+    default: null,
+    pattern: /^[\d.:a-fA-F]+(,[\d.:a-fA-F]+)*$/,
+    shown: 'none',
+    unit: 'IP address,…',
+    description:
+      'Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the page then needs users.',
+  }),
+  requestsPerSecond: integer({
+    default: 100,
+    min: 1,
+    max: 100_000,
+    description: 'Requests to the page from one address, five times as many at once; where one must sign in.',
+  }),
+  viewers: integer({
+    default: 1_000,
+    min: 1,
+    max: 100_000,
+    unit: 'pages',
+    description: 'Pages that are kept up to date at a time.',
+  }),
+  viewersPerAddress: integer({
+    default: 100,
+    min: 1,
+    max: 100_000,
+    unit: 'pages',
+    description: 'Of them from one address, where one must sign in.',
+  }),
+  viewersPerUser: integer({
+    default: 20,
+    min: 1,
+    max: 100_000,
+    unit: 'pages',
+    description: 'Of them by one user.',
   }),
 } as const;
 

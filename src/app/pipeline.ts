@@ -3,6 +3,7 @@ import { CAPTURE_STATE_TOPIC } from '../contracts/topics.ts';
 import { seededRandom } from '../lib/random.ts';
 import type { Stage } from '../lib/stage.ts';
 import { capture } from '../stages/capture/capture.ts';
+import { usersOf } from '../stages/dashboard/server/access/users.ts';
 import { DEFAULT_RULES, readAlertRules } from '../stages/dashboard/server/alert-rules.ts';
 import { dashboard } from '../stages/dashboard/server/dashboard.ts';
 import { enrichment } from '../stages/enrichment/enrichment.ts';
@@ -15,6 +16,7 @@ import { OPTIONS, type Options } from './options.ts';
 import type { Platform } from './platform.ts';
 import { dashboardPort } from './ports.ts';
 import { STAGE_NAMES, type StageName } from './stage-names.ts';
+import { trustedProxies, usersFile } from './users-file.ts';
 import { VERSION } from './version.ts';
 
 type Made = Promise<Stage & { url?(): string | null }>;
@@ -83,6 +85,12 @@ const page = async (p: Platform) => ({
   alertRules: p.options.alerts === null ? DEFAULT_RULES : readAlertRules(p.options.alerts),
   alertWebhook: p.options.alertWebhook,
   embedOrigins: p.options.embedOrigins?.split(',') ?? [],
+  users: usersOf(usersFile(p.options), p.clock, p.log('dashboard')),
+  trustedProxies: trustedProxies(p.options),
+  requestsPerSecond: p.options.requestsPerSecond,
+  clientsMax: p.options.viewers,
+  perAddressMax: p.options.viewersPerAddress,
+  perUserMax: p.options.viewersPerUser,
 });
 
 /** The built page. */

@@ -11,6 +11,7 @@ import { databasesCheck } from './databases.ts';
 import { nodeCheck } from './node.ts';
 import { pageCheck } from './page.ts';
 import { portsCheck } from './ports.ts';
+import { usersCheck } from './users.ts';
 
 export interface CheckContext {
   readonly clock: Clock;
@@ -30,6 +31,7 @@ const CHECKS: readonly Check[] = [
   dataDirCheck,
   binariesCheck,
   pageCheck,
+  usersCheck,
   portsCheck,
   databasesCheck,
   clusterCheck,

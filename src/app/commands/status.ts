@@ -39,6 +39,7 @@ export const statusCommand = command({
     const status = {
       running: live !== null,
       status: live?.status ?? 'not running',
+      // Where one must sign in, the page tells others only whether it is well.
       stages: live?.stages ?? liveStages(stored.stages, clock.now()),
       problems: live?.problems ?? [],
       topics: stored.topics,
@@ -73,7 +74,11 @@ async function verified(options: Options, clock: Clock, log: Log): Promise<Verif
 }
 
 /** What the dashboard of the data folder, or at the port named, says; null when none answers. */
-async function liveHealth({ dataDir, dashboardHost, dashboardPort }: Options): Promise<LiveHealth | null> {
+async function liveHealth({
+  dataDir,
+  dashboardHost,
+  dashboardPort,
+}: Options): Promise<(Partial<LiveHealth> & Pick<LiveHealth, 'status'>) | null> {
   const host = dashboardHost.includes(':') ? `[${dashboardHost}]` : dashboardHost;
   const page = dashboardPort === null ? pageAddress(dataDir) : `http://${host}:${dashboardPort}`;
   if (page === null) return null;
