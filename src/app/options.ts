@@ -271,7 +271,7 @@ export const OPTIONS = {
       'Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed; the page then needs users.',
   }),
   requestsPerSecond: integer({
-    default: 100,
+    default: 200,
     min: 1,
     max: 100_000,
     description: 'Requests to the page from one address, five times as many at once; where one must sign in.',

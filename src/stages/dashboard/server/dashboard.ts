@@ -39,7 +39,7 @@ const RELOAD_SPAN_MS = 600_000;
 const PIECE_MS = 60_000;
 /** Rankings are made anew at most this often. */
 const RERANK_MS = 1_000;
-const REQUESTS_PER_SECOND = 100;
+const REQUESTS_PER_SECOND = 200;
 /** Event time may be ahead of our clock by what capture lets through. */
 const AHEAD_MS = 120_000;
 

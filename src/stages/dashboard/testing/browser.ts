@@ -9,6 +9,7 @@ import { type BrowserContextOptions, chromium, type Page } from 'playwright-core
 import { build } from 'vite';
 import { LIVE_WINDOW_MS } from '../../../contracts/live.ts';
 import { systemClock } from '../../../lib/clock.ts';
+import type { DashboardOptions } from '../server/dashboard.ts';
 import { SHOP_STAGES, shopDetails, shopHealth, shopHistory, shopWindows } from './fake-shop.ts';
 import { type Served, serve } from './serve.ts';
 
@@ -40,10 +41,13 @@ export interface Opened extends AsyncDisposable {
 
 export interface PageBrowser {
   readonly webDir: string;
-  /** A page that is connected (or paused). */
+  /** A page that is connected (or paused), or where one signs in. */
   open(served: Served, options?: BrowserContextOptions, query?: string): Promise<Opened>;
   /** A shop with 20 windows, and with 60 of what is counted in more detail; four weeks of history. */
-  shop(currencies?: readonly string[]): Promise<Served & { now: number }>;
+  shop(
+    currencies?: readonly string[],
+    options?: Partial<DashboardOptions>,
+  ): Promise<Served & { now: number }>;
   /** What axe objects to; the page must be opened with `bypassCSP`. */
   objections(page: Page): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -64,11 +68,11 @@ export async function pageBrowser(): Promise<PageBrowser> {
       page.on('pageerror', (error) => faults.push(error.message));
       page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
       await page.goto(served.url + query);
-      await page.locator('.connection:is([data-state=live], [data-state=paused])').waitFor();
+      await page.locator('.connection:is([data-state=live], [data-state=paused]), .sign-in').waitFor();
       return { page, faults, [Symbol.asyncDispose]: () => context.close() };
     },
-    async shop(currencies = ['USD']) {
-      const served = await serve({ webDir, expectedStages: SHOP_STAGES });
+    async shop(currencies = ['USD'], options = {}) {
+      const served = await serve({ webDir, expectedStages: SHOP_STAGES, ...options });
       // A window that ends in the middle of a test would no longer be the newest; one just begun has no sale yet.
       const passedMs = Date.now() % LIVE_WINDOW_MS;
       if (passedMs < BEGUN_MS) await systemClock.sleep(BEGUN_MS - passedMs);

@@ -10,6 +10,7 @@ import { Quality } from './components/quality.tsx';
 import { Reconciliation } from './components/reconciliation.tsx';
 import { Stages } from './components/stages.tsx';
 import { Stats } from './components/stats.tsx';
+import { ownMerchant } from './session.ts';
 import { address, texts } from './settings.ts';
 import { isWaiting, version, view } from './state.ts';
 import type { View } from './view.ts';
@@ -30,6 +31,8 @@ function Live() {
   const shown = view.value;
   if (shown === null) return null;
   const isEmpty = !shown.hasSales && shown.filter === null;
+  // What is ranked is of the whole shop.
+  const hasLists = address.value.view === 'page' && ownMerchant.value === null;
   return (
     <>
       {isEmpty ? (
@@ -40,7 +43,7 @@ function Live() {
           <Stats view={shown} />
         </>
       )}
-      {address.value.view === 'page' && (!isEmpty || shown.behaviors.length > 0) && <Lists view={shown} />}
+      {hasLists && (!isEmpty || shown.behaviors.length > 0) && <Lists view={shown} />}
     </>
   );
 }
@@ -68,6 +71,7 @@ export function App() {
 function Page() {
   const t = texts.value;
   const isThere = version.value !== undefined;
+  const isWhole = isThere && ownMerchant.value === null;
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (
     <>
@@ -81,13 +85,13 @@ function Page() {
         {isThere && <People />}
         <Feed />
         <HistoryPanel />
-        {isThere && (
+        {isWhole && (
           <div class="pipeline">
             <Stages />
             <Quality />
           </div>
         )}
-        {isThere && <Reconciliation />}
+        {isWhole && <Reconciliation />}
       </main>
       <footer>{t.footer(zone, version.value ?? '–')}</footer>
     </>

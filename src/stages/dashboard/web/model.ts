@@ -23,6 +23,8 @@ export interface Model {
   readonly values: Values;
   readonly stages: ReadonlyMap<string, LiveStage>;
   readonly rankings: LiveRankings | null;
+  /** Whether records wait, where the stages are not told. */
+  readonly waiting?: boolean;
 }
 
 /** All values of a metric. */
@@ -77,6 +79,7 @@ export function withChange(
     values: changedValues(model.values, change.values, scope.period_s * 1_000),
     stages,
     rankings: change.rankings ?? model.rankings,
+    ...(change.waiting !== undefined && { waiting: change.waiting }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { type Address, addressQuery, parseAddress } from './address.ts';
 import { formatsOf } from './format.ts';
+import { ownMerchant } from './session.ts';
 import { LANGUAGES, type Language, type Texts } from './text.ts';
 
 export type Theme = 'light' | 'dark';
@@ -24,14 +25,20 @@ function remember(name: Remembered, value: string): void {
   }
 }
 
-export const address = signal<Address>(parseAddress(location.search));
+const asked = signal<Address>(parseAddress(location.search));
 addEventListener('popstate', () => {
-  address.value = parseAddress(location.search);
+  asked.value = parseAddress(location.search);
+});
+
+/** What the address asks for; about their merchant for somebody who sees no other, whatever it asks for. */
+export const address = computed<Address>(() => {
+  if (ownMerchant.value === null) return asked.value;
+  return { ...asked.value, filter: { by: 'merchant', of: String(ownMerchant.value) } };
 });
 
 /** Changes the state. `step`: the back button undoes it; else it takes the place of what was. */
 export function setAddress(change: Partial<Address>, step = true): void {
-  const next = { ...address.value, ...change };
+  const next = { ...asked.value, ...change };
   for (const name of ['lang', 'theme', 'currency'] as const) {
     if (change[name] !== undefined) remember(name, change[name]);
   }
@@ -41,7 +48,7 @@ export function setAddress(change: Partial<Address>, step = true): void {
     if (step) history.pushState(null, '', url);
     else history.replaceState(null, '', url);
   }
-  address.value = next;
+  asked.value = next;
 }
 
 const darkSystem = matchMedia('(prefers-color-scheme: dark)');
@@ -80,3 +87,18 @@ export async function speak(): Promise<void> {
 export const language = computed<Language>(() => spoken.value!.language);
 export const texts = computed<Texts>(() => spoken.value!.texts);
 export const formats = computed(() => formatsOf(language.value));
+
+/** What the document itself says of them, for as long as the page is open. */
+export function followSettings(): void {
+  effect(() => {
+    document.documentElement.lang = language.value;
+    document.title = texts.value.title;
+  });
+  effect(() => {
+    document.documentElement.dataset['view'] = address.value.view;
+  });
+  effect(() => {
+    if (chosenTheme.value === undefined) delete document.documentElement.dataset['theme'];
+    else document.documentElement.dataset['theme'] = chosenTheme.value;
+  });
+}

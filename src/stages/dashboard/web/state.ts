@@ -7,7 +7,8 @@ import { followFeed } from './feed.ts';
 import { changed, fromSnapshot, type Model } from './model.ts';
 import { followPeople, readPeople } from './people.ts';
 import { followReconciliation } from './reconciliation.ts';
-import { address, chosenCurrency, chosenTheme, language, setAddress, texts } from './settings.ts';
+import { checkSession, ownMerchant } from './session.ts';
+import { address, chosenCurrency, setAddress } from './settings.ts';
 import { type Connection, openStream } from './stream.ts';
 import { currenciesOf, isBehind, viewOf } from './view.ts';
 import { followWarehouse, readWarehouse } from './warehouse.ts';
@@ -127,6 +128,8 @@ function openLive(): void {
     heartbeat: ({ server_time }) => heardTime(server_time),
     connection(next) {
       if (next === 'live' && connection.value === 'offline') void readWarehouse(serverNow());
+      // The server may be away; or it may be there, and the session over.
+      if (next === 'offline') void checkSession();
       connection.value = next;
     },
   });
@@ -141,17 +144,6 @@ function openLive(): void {
 
 /** Starts everything that goes on for as long as the page is open. */
 export function start(): void {
-  effect(() => {
-    document.documentElement.lang = language.value;
-    document.title = texts.value.title;
-  });
-  effect(() => {
-    document.documentElement.dataset['view'] = address.value.view;
-  });
-  effect(() => {
-    if (chosenTheme.value === undefined) delete document.documentElement.dataset['theme'];
-    else document.documentElement.dataset['theme'] = chosenTheme.value;
-  });
   let wasPaused = paused.peek();
   effect(() => {
     if (wasPaused && !paused.value) goOn();
@@ -164,8 +156,10 @@ export function start(): void {
   openLive();
   followWarehouse(serverNow);
   followPeople();
-  followReconciliation();
-  followAlerts();
+  if (ownMerchant.peek() === null) {
+    followReconciliation();
+    followAlerts();
+  }
   followFeed();
   setInterval(() => {
     if (document.hidden) return;

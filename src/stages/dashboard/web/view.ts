@@ -2,6 +2,7 @@
 import {
   isSeries,
   isSimulated,
+  isWaiting,
   LIVE_WINDOW_MS,
   type LiveFilter,
   type LiveScope,
@@ -12,7 +13,6 @@ import { type Model, valuesOf } from './model.ts';
 
 /** Commits older than this while records wait: the page shows the past and says so. */
 const BEHIND_MS = 5_000;
-const BEHIND_BYTES = 1 << 20;
 
 export interface WindowView {
   readonly start: number;
@@ -77,9 +77,7 @@ export interface View {
 export function isBehind(model: Model): boolean {
   if (model.newestCommittedAt === null || model.serverTime - model.newestCommittedAt < BEHIND_MS)
     return false;
-  for (const { lag, lag_unit } of model.stages.values())
-    if ((lag ?? 0) > (lag_unit === 'bytes' ? BEHIND_BYTES : 0)) return true;
-  return false;
+  return model.waiting ?? [...model.stages.values()].some(isWaiting);
 }
 
 /** Where event time stands now: it passes without events too, unless we are behind or the shop's clock is simulated. */
@@ -98,7 +96,8 @@ const textOf = (value: LiveValue, field: string): string => String(value.group[f
 export function currenciesOf(model: Model): readonly string[] {
   const main = model.mainCurrency;
   const found = new Set<string>();
-  for (const value of valuesOf(model, 'transactions')) found.add(textOf(value, 'currency'));
+  const sales = model.scope.own ? 'transactions_by_merchant' : 'transactions';
+  for (const value of valuesOf(model, sales)) found.add(textOf(value, 'currency'));
   return [...found].sort((a, b) => Number(b === main) - Number(a === main) || a.localeCompare(b));
 }
 

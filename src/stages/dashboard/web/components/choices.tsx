@@ -1,6 +1,7 @@
 // What the page is about: how long a time, compared with what, whose sales.
 import { useSignal } from '@preact/signals';
 import { type Compare, HOUR_MS, PERIODS, type PeriodName, wholeHours } from '../address.ts';
+import { ownMerchant } from '../session.ts';
 import { address, chosenCurrency, setAddress, texts } from '../settings.ts';
 import { currencies, currency, model, serverNow } from '../state.ts';
 
@@ -96,6 +97,7 @@ function MerchantChoice() {
   const merchants = model.value?.rankings?.merchants ?? [];
   const { filter } = address.value;
   const chosen = filter?.by === 'merchant' ? filter.of : '';
+  if (ownMerchant.value !== null) return <strong class="own-merchant">{filterName()}</strong>;
   if (merchants.length === 0 && chosen === '') return null;
   const isListed = merchants.some(({ customer_id }) => String(customer_id) === chosen);
   return (
@@ -165,10 +167,11 @@ function Chips() {
   const { filter } = address.value;
   const [main] = currencies.value;
   const isOtherCurrency = chosenCurrency.value !== undefined && main !== undefined && currency.value !== main;
-  if (filter === null && !isOtherCurrency) return null;
+  const isChosen = filter !== null && ownMerchant.value === null;
+  if (!isChosen && !isOtherCurrency) return null;
   return (
     <ul class="chips" aria-label={t.filters}>
-      {filter !== null && (
+      {isChosen && (
         <Chip label={t.by[filter.by]} value={filterName()} remove={() => setAddress({ filter: null })} />
       )}
       {isOtherCurrency && (

@@ -1,3 +1,4 @@
+import { session, signOut } from '../session.ts';
 import {
   address,
   chosenTheme,
@@ -31,7 +32,7 @@ const RAYS = 'M12 4V2m0 20v-2m8-8h2M2 12h2m13.7-5.7 1.4-1.4M4.9 19.1l1.4-1.4m11.
 const SUN = `${RAYS}M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0Z`;
 const MOON = 'M20 14.5A8 8 0 0 1 9.5 4a8 8 0 1 0 10.5 10.5Z';
 
-function ThemeButton() {
+export function ThemeButton() {
   const t = texts.value;
   const dark = theme.value === 'dark';
   const label = dark ? t.light : t.dark;
@@ -89,43 +90,83 @@ function KioskButton() {
   );
 }
 
+export function LanguageButton() {
+  const t = texts.value;
+  const other = language.value === 'en' ? 'es' : 'en';
+  return (
+    <button
+      type="button"
+      class="control"
+      lang={other}
+      aria-label={`${other.toUpperCase()}: ${t.otherLanguage}`}
+      title={t.otherLanguage}
+      onClick={() => setAddress({ lang: other })}
+    >
+      {other.toUpperCase()}
+    </button>
+  );
+}
+
+const DOOR = 'M10 4H6a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h4m5-4 4-4-4-4m4 4H10';
+
+/** Who has signed in, and the way out. */
+function SignOut() {
+  const t = texts.value;
+  const { name } = session.value;
+  if (name === null) return null;
+  const label = t.signOut(name);
+  return (
+    <>
+      <span class="who">{name}</span>
+      <button
+        type="button"
+        class="control icon"
+        aria-label={label}
+        title={label}
+        onClick={() => void signOut()}
+      >
+        <svg viewBox="0 0 24 24" aria-hidden="true">
+          <path d={DOOR} />
+        </svg>
+      </button>
+    </>
+  );
+}
+
+export function Brand() {
+  const profile = model.value?.profile;
+  return (
+    <div class="brand">
+      <svg viewBox="0 0 32 32" aria-hidden="true">
+        <rect width="32" height="32" rx="7" />
+        <path d="M8 23v-6M14 23V9M20 23v-9M26 23v-4" />
+      </svg>
+      <h1>
+        InstaShop <span>{language.value === 'en' ? 'Live' : 'en vivo'}</span>
+      </h1>
+      {profile !== undefined && (
+        <span class="badge" title={texts.value.profile(profile)}>
+          {profile}
+        </span>
+      )}
+    </div>
+  );
+}
+
 export function Header() {
   const t = texts.value;
   const { view } = address.value;
-  const other = language.value === 'en' ? 'es' : 'en';
-  const profile = model.value?.profile;
   return (
     <header>
-      <div class="brand">
-        <svg viewBox="0 0 32 32" aria-hidden="true">
-          <rect width="32" height="32" rx="7" />
-          <path d="M8 23v-6M14 23V9M20 23v-9M26 23v-4" />
-        </svg>
-        <h1>
-          InstaShop <span>{language.value === 'en' ? 'Live' : 'en vivo'}</span>
-        </h1>
-        {profile !== undefined && (
-          <span class="badge" title={t.profile(profile)}>
-            {profile}
-          </span>
-        )}
-      </div>
+      <Brand />
       <Connection />
       {view !== 'embed' && (
         <div class="controls">
           <PauseButton />
           <KioskButton />
-          <button
-            type="button"
-            class="control"
-            lang={other}
-            aria-label={`${other.toUpperCase()}: ${t.otherLanguage}`}
-            title={t.otherLanguage}
-            onClick={() => setAddress({ lang: other })}
-          >
-            {other.toUpperCase()}
-          </button>
+          <LanguageButton />
           <ThemeButton />
+          <SignOut />
         </div>
       )}
       {state.value !== 'live' && <p class="strip">{t.stateHelp[state.value]}</p>}

@@ -1,6 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import type { LiveHistory } from '../../../../contracts/live.ts';
 import { comparedSlots, hourSlots, sumsOf } from '../hours.ts';
+import { ownMerchant } from '../session.ts';
 import { address, formats, texts } from '../settings.ts';
 import { currency } from '../state.ts';
 import { hours, hoursBefore, warehouseDown } from '../warehouse.ts';
@@ -107,7 +108,7 @@ export function Period() {
       </div>
       <Unfiltered />
       {read !== null && <Figures read={read} before={hoursBefore.value} />}
-      <p class="note long-note">{t.liveOnly}</p>
+      {ownMerchant.value === null && <p class="note long-note">{t.liveOnly}</p>}
     </section>
   );
 }

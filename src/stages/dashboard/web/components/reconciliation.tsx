@@ -7,6 +7,7 @@ import {
   replayDeadLetters,
   replayed,
 } from '../reconciliation.ts';
+import { session } from '../session.ts';
 import { formats, texts } from '../settings.ts';
 import type { Sheet } from '../sheet.ts';
 import { now } from '../state.ts';
@@ -123,9 +124,11 @@ function DeadLetters({ letters }: { letters: LiveReport['dead_letters'] }) {
               </div>
             ))}
           </dl>
-          <button type="button" disabled={isReplaying.value} onClick={() => void replayDeadLetters()}>
-            {isReplaying.value ? t.replaying : t.replay}
-          </button>
+          {session.value.role === 'operator' && (
+            <button type="button" disabled={isReplaying.value} onClick={() => void replayDeadLetters()}>
+              {isReplaying.value ? t.replaying : t.replay}
+            </button>
+          )}
         </>
       )}
       {done !== null && (
@@ -146,7 +149,8 @@ export function Reconciliation() {
   if (said === null) return null;
   const { last, message } = said;
   const state = stateOf(said);
-  const canAsk = said.state !== 'unavailable' || message !== null;
+  const isHere = said.state !== 'unavailable' || message !== null;
+  const canAsk = isHere && session.value.role === 'operator';
   return (
     <section class="reconciliation" aria-labelledby="reconciliation-title">
       <div class="section-head">
@@ -163,7 +167,7 @@ export function Reconciliation() {
       {message !== null && <p class="fault">{t.notReconciled(message)}</p>}
       {refused.value !== null && <p class="fault">{refused.value}</p>}
       {last !== null && <Report report={last} />}
-      {!canAsk && <p class="note">{t.notHere}</p>}
+      {!isHere && <p class="note">{t.notHere}</p>}
       <div class="sheet-view">
         {canAsk && (
           <button type="button" disabled={said.state === 'running'} onClick={() => void reconcileNow()}>

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { LIVE_WINDOW_MS } from '../../../../contracts/live.ts';
+import { ownMerchant } from '../session.ts';
 import { formats, texts } from '../settings.ts';
 import type { Cell, Sheet } from '../sheet.ts';
 import { currency } from '../state.ts';
@@ -77,6 +78,8 @@ function sheetOf(view: View, currency: string): Sheet {
   const t = texts.value;
   const { windows, lastClosed: closed, newest, statuses } = view;
   const [from, to] = [windows[0]?.start ?? null, newest?.end ?? null];
+  // Visits and events are of the whole shop.
+  const isOwn = ownMerchant.value !== null;
   const figure = (name: string, label: string, count: number | null, minor: number | null): Cell[] => [
     name,
     label,
@@ -110,8 +113,10 @@ function sheetOf(view: View, currency: string): Sheet {
         : (['pending', 'failed', 'refunded'] as const).map((status) =>
             figure(status, t[status], statuses[status].count, statuses[status].minor),
           )),
-      figure('website_visits', t.interactions['website_visit'] ?? '', view.visits, null),
-      ...(closed === undefined ? [] : [['events', t.events, view.events, null, closed.start, closed.end]]),
+      ...(isOwn ? [] : [figure('website_visits', t.interactions['website_visit'] ?? '', view.visits, null)]),
+      ...(closed === undefined || isOwn
+        ? []
+        : [['events', t.events, view.events, null, closed.start, closed.end]]),
       ...(newest === undefined ? [] : [['buyers', t.buyers, newest.buyers, null, newest.start, newest.end]]),
     ],
   };
@@ -172,13 +177,15 @@ export function Stats({ view }: { view: View }) {
           value={newest === undefined ? '–' : f.count(newest.buyers)}
           note={newest === undefined ? '' : t.openWindow(f.bounds(newest.start, newest.end))}
         />
-        <Stat
-          name="events"
-          label={t.eventRate}
-          info="eventRate"
-          value={closed === undefined ? '–' : f.tenths((view.events * 1_000) / LIVE_WINDOW_MS)}
-          note={filter === null ? closedNote : `${closedNote}; ${t.wholeShop}`}
-        />
+        {ownMerchant.value === null && (
+          <Stat
+            name="events"
+            label={t.eventRate}
+            info="eventRate"
+            value={closed === undefined ? '–' : f.tenths((view.events * 1_000) / LIVE_WINDOW_MS)}
+            note={filter === null ? closedNote : `${closedNote}; ${t.wholeShop}`}
+          />
+        )}
       </dl>
       <NotRevenue view={view} />
       <SheetView sheet={sheetOf(view, code)} />
