@@ -259,6 +259,15 @@ test('streams are bounded by address and by user, and end with what they stand o
   assert.equal(await ended(ofOlga), 'ended');
 });
 
+test('without users no address has limits: 500 pages of this machine are kept up to date', async () => {
+  await using served = await serve({ requestsPerSecond: 1, perAddressMax: 1, perUserMax: 1 });
+  const stop = new AbortController();
+  const pages = Array.from({ length: 500 }, () => fetch(served.url + stream, { signal: stop.signal }));
+  const statuses = (await Promise.all(pages)).map(({ status }) => status);
+  stop.abort();
+  assert.deepEqual(new Set(statuses), new Set([200]));
+});
+
 test('no page of another site may hold it, load it or be reached from it', async () => {
   await using served = await serve({ users: await fakeUsers() });
   for (const path of ['/', READ.snapshot, session]) {
