@@ -4,6 +4,7 @@ import type { Finding } from '../../lib/finding.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Options } from '../options.ts';
 import type { StageName } from '../stage-names.ts';
+import { alertsCheck } from './alerts.ts';
 import { binariesCheck } from './binaries.ts';
 import { clusterCheck } from './cluster.ts';
 import { dataDirCheck } from './data-dir.ts';
@@ -32,6 +33,7 @@ const CHECKS: readonly Check[] = [
   binariesCheck,
   pageCheck,
   usersCheck,
+  alertsCheck,
   portsCheck,
   databasesCheck,
   clusterCheck,
