@@ -188,13 +188,18 @@ export function alerts(options: AlertsOptions): Alerts {
 
   let judgedTo = 0;
   const judge = async (): Promise<void> => {
-    const state = model.since(0, SCOPE);
     // The end of the newest window that is closed.
     const to = Math.floor((options.shopNow() - WATERMARK_DELAY_MS) / LIVE_WINDOW_MS) * LIVE_WINDOW_MS;
+    if (options.isUnwell()) {
+      suspended = 'unwell';
+      return;
+    }
+    if (suspended === null && to === judgedTo) return;
+    const state = model.since(0, SCOPE);
     const longest = Math.max(...rules.map(({ minutes }) => minutes)) * MINUTE_MS;
     const isKnown = state.known_from !== null && state.known_from <= to - longest;
-    suspended = options.isUnwell() ? 'unwell' : isKnown ? null : 'unknown';
-    if (suspended !== null || to === judgedTo) return;
+    suspended = isKnown ? null : 'unknown';
+    if (!isKnown) return;
     for (const rule of rules) {
       try {
         settle(rule, await found(rule, state.values, to), state.values, to);
