@@ -3,10 +3,8 @@ import { FEED_MAX, type LiveFeed } from '../../../contracts/feed.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { Warehouse } from '../../../stores/warehouse/warehouse.ts';
 import { type Query, unknownName, wholeNumber } from './query.ts';
+import { sharedAnswers } from './shared-answers.ts';
 
-/** An answer serves everyone who asks the same within this time. */
-const CACHE_MS = 1_000;
-const CACHE_MAX = 100;
 /** So many digits of a buyer's number are told. */
 const TOLD_DIGITS = 2;
 
@@ -29,8 +27,6 @@ export function feedReader(
   warehouse: FeedWarehouse,
   clock: Clock,
 ): (question: FeedQuestion) => Promise<LiveFeed> {
-  const cache = new Map<number | null, { readonly at: number; readonly answer: Promise<LiveFeed> }>();
-
   const read = async ({ customerId }: FeedQuestion): Promise<LiveFeed> => {
     const sales = await warehouse.latestSales(FEED_MAX, customerId ?? undefined);
     return {
@@ -49,14 +45,5 @@ export function feedReader(
     };
   };
 
-  return (question) => {
-    const known = cache.get(question.customerId);
-    if (known !== undefined && clock.now() - known.at < CACHE_MS) return known.answer;
-    if (cache.size >= CACHE_MAX) cache.clear();
-    const answer = read(question);
-    cache.set(question.customerId, { at: clock.now(), answer });
-    // A failed answer is for those who wait for it, not for the next one.
-    answer.catch(() => cache.delete(question.customerId));
-    return answer;
-  };
+  return sharedAnswers(read, clock);
 }

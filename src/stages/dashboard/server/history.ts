@@ -2,11 +2,9 @@ import type { LiveHistory, LiveHistoryHour } from '../../../contracts/live.ts';
 import type { Clock } from '../../../lib/clock.ts';
 import type { HistoryPoint, Warehouse } from '../../../stores/warehouse/warehouse.ts';
 import type { WholeHours } from './query.ts';
+import { sharedAnswers } from './shared-answers.ts';
 
 export const HOUR_MS = 3_600_000;
-/** An answer serves everyone who asks the same within this time. */
-const CACHE_MS = 1_000;
-const CACHE_MAX = 100;
 
 export type HistoryWarehouse = Pick<Warehouse, 'history' | 'activity' | 'totals'>;
 export type History = (question: WholeHours) => Promise<LiveHistory>;
@@ -25,12 +23,10 @@ export const liveHour = (point: HistoryPoint): LiveHistoryHour => ({
 });
 
 /**
- * Whole hours (UTC) up to `until` from the warehouse's rollups, the running one included. Whoever asks while an equal
- * question is under way, or within CACHE_MS of it, gets the same answer. Rejects as the warehouse does.
+ * Whole hours (UTC) up to `until` from the warehouse's rollups, the running one included; shared by all who ask the
+ * same. Rejects as the warehouse does.
  */
 export function historyReader(warehouse: HistoryWarehouse, clock: Clock): History {
-  const cache = new Map<string, { readonly at: number; readonly answer: Promise<LiveHistory> }>();
-
   const read = async ({ hours, until, customerId }: WholeHours): Promise<LiveHistory> => {
     const to = Math.ceil((until ?? clock.now() + 1) / HOUR_MS) * HOUR_MS;
     const from = to - hours * HOUR_MS;
@@ -59,15 +55,5 @@ export function historyReader(warehouse: HistoryWarehouse, clock: Clock): Histor
     };
   };
 
-  return (question) => {
-    const key = Object.values(question).join('/');
-    const known = cache.get(key);
-    if (known !== undefined && clock.now() - known.at < CACHE_MS) return known.answer;
-    if (cache.size >= CACHE_MAX) cache.clear();
-    const answer = read(question);
-    cache.set(key, { at: clock.now(), answer });
-    // A failed answer is for those who wait for it, not for the next one.
-    answer.catch(() => cache.delete(key));
-    return answer;
-  };
+  return sharedAnswers(read, clock);
 }

@@ -7,6 +7,7 @@ import {
   VIEWS_MAX,
 } from '../../../contracts/people.ts';
 import type { Clock } from '../../../lib/clock.ts';
+import { turns } from '../../../lib/turns.ts';
 import type { People, Warehouse } from '../../../stores/warehouse/warehouse.ts';
 import { HOUR_MS } from './history.ts';
 import { type Query, unknownName, type WholeHours, wholeHours } from './query.ts';
@@ -103,8 +104,7 @@ export interface PeopleOptions {
  */
 export function peopleReader({ warehouse, clock, shopNow }: PeopleOptions): PeopleReader {
   const cache = new Map<string, { until: number; readonly answer: Promise<LivePeople> }>();
-  let turn: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
+  const queue = turns();
 
   const read = async (question: PeopleQuestion): Promise<LivePeople> => {
     const since = clock.now();
@@ -130,16 +130,9 @@ export function peopleReader({ warehouse, clock, shopNow }: PeopleOptions): Peop
   };
 
   const inTurn = (question: PeopleQuestion): Promise<LivePeople> => {
-    if (waiting >= WAITING_MAX)
-      return Promise.reject(new Error(`${waiting} questions about people wait already`));
-    waiting += 1;
-    const answer = turn.then(() => read(question));
-    turn = answer
-      .catch(() => {})
-      .then(() => {
-        waiting -= 1;
-      });
-    return answer;
+    if (queue.waiting() >= WAITING_MAX)
+      return Promise.reject(new Error(`${queue.waiting()} questions about people wait already`));
+    return queue.take(() => read(question));
   };
 
   return (question) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { LIVE_WINDOW_MS } from '../../../contracts/live.ts';
+import { aheadClock } from '../testing/ahead-clock.ts';
 import { noBrowser, type PageBrowser, pageBrowser } from '../testing/browser.ts';
 import { SHOP_STAGES, shopHealth, shopWindows } from '../testing/fake-shop.ts';
 import { serve } from '../testing/serve.ts';
@@ -17,18 +18,7 @@ describe('alerts', { skip: noBrowser }, () => {
     timeout: 60_000,
   }, async () => {
     // The server's clock only: the page has its own.
-    let ahead = 0;
-    const clock = {
-      now: () => Date.now() + ahead,
-      sleep: (ms: number, signal?: AbortSignal) =>
-        new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, Math.min(ms, 200));
-          signal?.addEventListener('abort', () => {
-            clearTimeout(timer);
-            resolve();
-          });
-        }),
-    };
+    const { clock, pass: passTime } = aheadClock(200);
     const rule = { name: 'Too many <b>sales</b>', figure: 'sales', minutes: 5, above: 100 } as const;
     await using served = await serve({
       ...{ webDir: browser.webDir, clock, alertRules: [rule], expectedStages: SHOP_STAGES },
@@ -48,7 +38,7 @@ describe('alerts', { skip: noBrowser }, () => {
     assert.match((await alert.textContent())!, /Too many <b>sales<\/b> Sales: [\d,]+ in 5 min, above 100\./);
     assert.deepEqual(await browser.objections(page), []);
     assert.deepEqual(faults, []);
-    ahead = 40 * LIVE_WINDOW_MS;
+    passTime(40 * LIVE_WINDOW_MS);
     await served.store.write(shopWindows(clock.now(), 30, 0.05));
     await served.store.writeHealth(shopHealth(clock.now()).map((stage) => ({ ...stage, lag: 0 })));
     await page.locator('.alerts[data-active=false]').waitFor();

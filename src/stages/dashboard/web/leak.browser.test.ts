@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { LIVE_WINDOW_MS } from '../../../contracts/live.ts';
+import { aheadClock } from '../testing/ahead-clock.ts';
 import { noBrowser, type PageBrowser, pageBrowser } from '../testing/browser.ts';
 import { SHOP_STAGES, shopDetails, shopHealth, shopWindow } from '../testing/fake-shop.ts';
 import { serve } from '../testing/serve.ts';
@@ -22,22 +23,8 @@ describe('a page that stays open', { skip: noBrowser }, () => {
   after(() => browser?.close());
 
   test('keeps what it shows, and nothing else', { timeout: 120_000 }, async (t) => {
-    let ahead = 0;
-    const clock = {
-      now: () => Date.now() + ahead,
-      sleep: (ms: number, signal?: AbortSignal) =>
-        new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          signal?.addEventListener(
-            'abort',
-            () => {
-              clearTimeout(timer);
-              resolve();
-            },
-            { once: true },
-          );
-        }),
-    };
+    // The server's clock only: the page has its own.
+    const { clock, pass: passTime } = aheadClock();
     await using served = await serve({ webDir: browser.webDir, clock, expectedStages: SHOP_STAGES });
     const step = async () => {
       const now = clock.now();
@@ -62,7 +49,7 @@ describe('a page that stays open', { skip: noBrowser }, () => {
     };
     const pass = async () => {
       for (let window = 0; window < WINDOWS; window++) {
-        ahead += LIVE_WINDOW_MS;
+        passTime(LIVE_WINDOW_MS);
         await step();
         await page.waitForTimeout(STEP_MS);
       }

@@ -9,6 +9,7 @@ import {
 } from '../../../../contracts/live.ts';
 import { systemClock } from '../../../../lib/clock.ts';
 import { UserError } from '../../../../lib/errors.ts';
+import { aheadClock } from '../../testing/ahead-clock.ts';
 import { shopHealth } from '../../testing/fake-shop.ts';
 import { cookieOf, fakeUser, fakeUsers, PASSWORD, signIn } from '../../testing/fake-users.ts';
 import { serve } from '../../testing/serve.ts';
@@ -18,17 +19,6 @@ const { session, stream, health, ...READ } = API;
 const statusOf = async (url: string, headers: Record<string, string> = {}, method = 'GET') =>
   (await fetch(url, { headers, method, signal: AbortSignal.timeout(5_000) })).status;
 const errorOf = async (response: Response) => ((await response.json()) as LiveError).error;
-
-/** A clock that runs on, and can be moved. */
-function movable() {
-  let ahead = 0;
-  return {
-    clock: { now: () => Date.now() + ahead, sleep: systemClock.sleep },
-    pass(ms: number) {
-      ahead += ms;
-    },
-  };
-}
 
 test('at this machine and without users nobody signs in, and everybody may do everything', async () => {
   await using served = await serve();
@@ -134,7 +124,7 @@ test('another site’s page can neither sign in nor out', async () => {
 });
 
 test('a session ends by signing out, by the clock, and with a new sign-in; a made-up one never was', async () => {
-  const { clock, pass } = movable();
+  const { clock, pass } = aheadClock();
   await using served = await serve({ users: await fakeUsers(), clock });
   const isIn = async (cookie: Record<string, string>) =>
     (await statusOf(served.url + READ.snapshot, cookie)) === 200;
@@ -153,7 +143,7 @@ test('a session ends by signing out, by the clock, and with a new sign-in; a mad
 });
 
 test('who tries too often to sign in has to wait, by address and by name, also with the right password', async () => {
-  const { clock, pass } = movable();
+  const { clock, pass } = aheadClock();
   await using served = await serve({
     users: await fakeUsers(),
     clock,

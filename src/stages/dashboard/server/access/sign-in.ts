@@ -1,6 +1,7 @@
 // Names and passwords: judged one after the other, and not too often.
 import type { Clock } from '../../../../lib/clock.ts';
 import type { Log } from '../../../../lib/log.ts';
+import { turns } from '../../../../lib/turns.ts';
 import { isPassword, PASSWORD_CHARS_MAX } from './password.ts';
 import { rateLimit } from './rate-limit.ts';
 import type { User, Users } from './users.ts';
@@ -31,8 +32,7 @@ export interface SignIns {
 export function signIns({ users, clock, log }: { users: Users; clock: Clock; log: Log }): SignIns {
   const byAddress = rateLimit({ ...ADDRESS, clock });
   const byName = rateLimit({ ...NAME, clock });
-  let turn: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
+  const queue = turns();
 
   const check = async ({ name, password }: Credentials): Promise<User | null> => {
     const all = users.current();
@@ -43,26 +43,15 @@ export function signIns({ users, clock, log }: { users: Users; clock: Clock; log
     return isRight && known !== undefined ? known : null;
   };
 
-  const inTurn = (given: Credentials): Promise<User | null> => {
-    waiting += 1;
-    const answer = turn.then(() => check(given));
-    turn = answer
-      .catch(() => {})
-      .then(() => {
-        waiting -= 1;
-      });
-    return answer;
-  };
-
   return {
     async judge(given, address) {
       const name = given.name.slice(0, NAME_CHARS_MAX);
       const afterS = Math.max(byAddress.waitS(address), byName.waitS(name));
       if (afterS > 0) return { kind: 'later', status: 429, afterS };
-      if (waiting >= WAITING_MAX) return { kind: 'later', status: 503, afterS: 5 };
+      if (queue.waiting() >= WAITING_MAX) return { kind: 'later', status: 503, afterS: 5 };
       byAddress.take(address);
       byName.take(name);
-      const user = await inTurn(given);
+      const user = await queue.take(() => check(given));
       if (user === null) {
         // What was typed as a name may be the password.
         log.warn('somebody could not sign in', { address });
