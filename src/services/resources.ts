@@ -1,7 +1,6 @@
 // What a machine still has, looked at before servers are started on it.
 import { mkdirSync, readFileSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
-import { UserError } from '../lib/errors.ts';
 import type { Finding } from '../lib/finding.ts';
 
 /** What programs may still take: on Linux more than what is free, since caches give way. */
@@ -40,16 +39,5 @@ export function spaceFindings(dir: string, bytesMin: number, option: string): Fi
     const { code } = fault as NodeJS.ErrnoException;
     const what = `the folder ${dir} cannot be written (${code})`;
     return [{ severity: 'error', what, remedy: `Make it writable, or name another: ${option}` }];
-  }
-}
-
-/** Why something that servers need cannot be had: the UserError that asking for it throws. */
-export function faultFindings(ask: () => unknown): Finding[] {
-  try {
-    ask();
-    return [];
-  } catch (fault) {
-    if (!(fault instanceof UserError)) throw fault;
-    return [{ severity: 'error', what: fault.message, remedy: fault.remedy }];
   }
 }

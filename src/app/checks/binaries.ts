@@ -1,5 +1,5 @@
+import { faultFindings } from '../../lib/finding.ts';
 import { findBinaries } from '../../services/postgres/binaries.ts';
-import { faultFindings } from '../../services/resources.ts';
 import type { Check } from './checks.ts';
 
 /** Whether npm installed a PostgreSQL for this machine, where one is to be started. */

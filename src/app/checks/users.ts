@@ -1,4 +1,4 @@
-import { UserError } from '../../lib/errors.ts';
+import { faultFindings } from '../../lib/finding.ts';
 import { checkUsers } from '../../stages/dashboard/server/access/access.ts';
 import { readUsers } from '../../stages/dashboard/server/access/users.ts';
 import { isLoopback } from '../../stages/dashboard/server/operator-guard.ts';
@@ -10,13 +10,11 @@ export const usersCheck: Check = async ({ options, stages }) => {
   if (!stages.includes('dashboard')) return [];
   const listensAt = options.dashboardHost;
   const proxies = trustedProxies(options);
-  try {
+  const faults = faultFindings(() => {
     const users = readUsers(usersFile(options));
     checkUsers({ users: { current: () => users }, listensAt, trustedProxies: proxies });
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return [{ severity: 'error', what: error.message, remedy: error.remedy }];
-  }
+  });
+  if (faults.length > 0) return faults;
   if (isLoopback(listensAt) || proxies.length > 0) return [];
   return [
     {

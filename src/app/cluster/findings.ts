@@ -1,10 +1,10 @@
 // What is looked at before the servers are started.
-import type { Finding } from '../../lib/finding.ts';
+import { type Finding, faultFindings } from '../../lib/finding.ts';
 import { cacheFolder } from '../../services/download.ts';
 import { portFault } from '../../services/free-ports.ts';
 import { findJava } from '../../services/java.ts';
 import { findBinaries } from '../../services/postgres/binaries.ts';
-import { faultFindings, memoryFindings, spaceFindings } from '../../services/resources.ts';
+import { memoryFindings, spaceFindings } from '../../services/resources.ts';
 import { sparkCacheBytes, sparkMemoryBytes } from '../../services/spark/findings.ts';
 import { whoListens } from './listener.ts';
 import type { ClusterPlaces } from './places.ts';

@@ -1,9 +1,9 @@
 // What is looked at before Spark is started.
-import type { Finding } from '../../lib/finding.ts';
+import { type Finding, faultFindings } from '../../lib/finding.ts';
 import { cacheFolder } from '../download.ts';
 import { portFault } from '../free-ports.ts';
 import { findJava } from '../java.ts';
-import { faultFindings, memoryFindings, spaceFindings } from '../resources.ts';
+import { memoryFindings, spaceFindings } from '../resources.ts';
 import { ARCHIVE_BYTES, DOWNLOAD_BYTES, isInstalled } from './installation.ts';
 import { type SparkProcessState, sparkProcesses } from './processes.ts';
 import type { SparkPorts, SparkSizes } from './settings.ts';
